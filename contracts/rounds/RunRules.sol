@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IProofVerifier} from "../interfaces/IProofVerifier.sol";
+import {ITrainingLedger} from "../interfaces/ITrainingLedger.sol";
+import {CohortRisk} from "../libraries/CohortRisk.sol";
+import {GETH_DEVELOPMENT_CHAIN_ID, HARDHAT_CHAIN_ID, MAX_CAPACITY, ONE_Q16} from "../types/Limits.sol";
+import {RunParams} from "../types/RunTypes.sol";
+
+/// @title What the parameters of a run must satisfy
+/// @dev Stateless; a contract of its own, made by TrainingLedger's constructor, because the ledger has no room for it (EIP-170). Its reverts are
+/// the ledger's errors.
+contract RunRules {
+    /// Losses stay hidden in L only among at least three participants.
+    uint256 private constant MIN_ACCEPTED = 3;
+
+    /// Highest P(cohort < minAccepted), times 10^18.
+    uint256 private constant MAX_RISK_E18 = 1e15;
+
+    /// Bounds each block count so that three of them fit the 32-bit ends of a round.
+    uint256 private constant MAX_BLOCKS = 2 ** 30 - 1;
+
+    /// So many scores of 32 bits each fit a contribution of 56 bits.
+    uint256 private constant MAX_OPENINGS = 2 ** 24 - 1;
+
+    bytes32 private constant WEIGHTED_MEAN = keccak256("weighted-mean");
+    bytes32 private constant COORDINATE_MEDIAN = keccak256("coordinate-median");
+    bytes32 private constant GEOMETRIC_MEDIAN = keccak256("geometric-median");
+    bytes32 private constant BYZFED = keccak256("byzfed");
+
+    /// @notice Reverts with the ledger's error unless every parameter is in its range.
+    /// @param active members active now.
+    function check(RunParams calldata params, uint256 active) external view {
+        if (params.scoring != 0) revert ITrainingLedger.TrainingLedgerUnsupportedScoring(params.scoring);
+        _within("capacity", params.capacity, 1, MAX_CAPACITY);
+        _within("minAccepted", params.minAccepted, leastAccepted(params.ruleId), params.capacity);
+        _within("rounds", params.rounds, 1, MAX_OPENINGS - 1);
+        // Room for the closing round.
+        _within("maxOpenings", params.maxOpenings, uint256(params.rounds) + 1, MAX_OPENINGS);
+        _within("cohort", params.cohort, 1, type(uint32).max);
+        _within("commitBlocks", params.commitBlocks, 1, MAX_BLOCKS);
+        _within("judgeBlocks", params.judgeBlocks, 2, MAX_BLOCKS);
+        // What has not been served by then is refused, and the verdict must still come in time.
+        _within("fetchBlocks", params.fetchBlocks, 1, params.judgeBlocks - 1);
+        _within("attestBlocks", params.attestBlocks, 1, MAX_BLOCKS);
+        _within("viewBlocks", params.viewBlocks, 1, MAX_BLOCKS);
+        _within("challengeBlocks", params.challengeBlocks, 1, MAX_BLOCKS);
+        // At α = 1 a reputation of 0 would stay 0, and nothing kept could be weighed by it.
+        _within("alphaQ16", params.alphaQ16, 0, ONE_Q16 - 1);
+        _within("omegaQ16", params.omegaQ16, 0, ONE_Q16);
+        _checkCohort(active, params.cohort, params.minAccepted);
+        _checkVerifier(params.verifier, params.capacity);
+    }
+
+    /// @notice Updates a rule needs at least; reverts for a rule that is not known.
+    function leastAccepted(bytes32 ruleId) public pure returns (uint256) {
+        if (ruleId == WEIGHTED_MEAN || ruleId == COORDINATE_MEDIAN || ruleId == GEOMETRIC_MEDIAN) return MIN_ACCEPTED;
+        // Its filter compares distances from the mean: of three updates the odd one out is not told from the others.
+        if (ruleId == BYZFED) return 4;
+        revert ITrainingLedger.TrainingLedgerUnknownRule(ruleId);
+    }
+
+    function _checkCohort(uint256 active, uint256 cohort, uint256 minAccepted) private pure {
+        if (active < minAccepted) revert ITrainingLedger.TrainingLedgerTooFewMembers(active, minAccepted);
+        if (cohort >= active) return;
+        uint256 riskE18 = CohortRisk.tailE18(active, cohort, minAccepted);
+        if (riskE18 > MAX_RISK_E18) {
+            revert ITrainingLedger.TrainingLedgerCohortTooRisky(active, cohort, minAccepted, riskE18);
+        }
+    }
+
+    function _checkVerifier(address verifier, uint256 capacity) private view {
+        if (verifier.code.length == 0) revert ITrainingLedger.TrainingLedgerNoVerifier(verifier);
+        uint256 room = IProofVerifier(verifier).capacity();
+        if (room < capacity) revert ITrainingLedger.TrainingLedgerVerifierTooSmall(verifier, room, capacity);
+        bool development = block.chainid == HARDHAT_CHAIN_ID || block.chainid == GETH_DEVELOPMENT_CHAIN_ID;
+        if (!development && IProofVerifier(verifier).developmentKey()) {
+            revert ITrainingLedger.TrainingLedgerDevelopmentKey(verifier, block.chainid);
+        }
+    }
+
+    function _within(string memory name, uint256 value, uint256 min, uint256 max) private pure {
+        if (value < min || value > max) revert ITrainingLedger.TrainingLedgerBadParameter(name, value, min, max);
+    }
+}

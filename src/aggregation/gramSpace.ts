@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { GramMatrix } from "./kernels/kernels.ts";
+
+/**
+ * Geometry of K updates from their exact inner products: float64 programs on K×K numbers, only + − × ÷ √ in a fixed order, so they give
+ * the same bits everywhere. Lengths are in units 2^-F_max.
+ */
+
+/** Squared distances of all pairs, row by row. */
+export type SquaredDistances = Float64Array;
+
+/** D²_ij = G_ii + G_jj − 2 G_ij, formed exactly and rounded once: nothing cancels, however close two large updates are. */
+export function squaredDistances(gram: GramMatrix): SquaredDistances {
+  const count = gram.length;
+  const out = new Float64Array(count * count);
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j < count; j++) {
+      const row = gram[i] as readonly bigint[];
+      const other = gram[j] as readonly bigint[];
+      out[i * count + j] = Number((row[i] as bigint) + (other[j] as bigint) - 2n * (row[j] as bigint));
+    }
+  }
+  return out;
+}
+
+/**
+ * ‖x_i − z‖ for z = Σ_j a_j x_j with Σ a = 1: √((D²a)_i − ½ aᵀD²a). What rounding makes negative is 0.
+ */
+export function distancesTo(distances: SquaredDistances, a: Float64Array): Float64Array {
+  const count = a.length;
+  const products = new Float64Array(count);
+  let quadratic = 0;
+  for (let i = 0; i < count; i++) {
+    let sum = 0;
+    for (let j = 0; j < count; j++) sum += (distances[i * count + j] as number) * (a[j] as number);
+    products[i] = sum;
+    quadratic += (a[i] as number) * sum;
+  }
+  return products.map((product) => {
+    const squared = product - 0.5 * quadratic;
+    return squared > 0 ? Math.sqrt(squared) : 0;
+  });
+}
+
+/** The middle value; for an even number the mean of the two middle ones. The input is not changed. */
+export function median(values: Float64Array): number {
+  const ordered = Array.from(values).sort((a, b) => a - b);
+  const upper = ordered.length >> 1;
+  const lower = (ordered.length - 1) >> 1;
+  return ((ordered[lower] as number) + (ordered[upper] as number)) / 2;
+}

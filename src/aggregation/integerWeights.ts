@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import { WEIGHT_ONE } from "../protocol/grid.ts";
+import { apportion } from "../protocol/largestRemainder.ts";
+
+/** 2^52: scales a float weight in [0, 1] to an integer share without rounding away any bit that matters. */
+const SHARE_ONE = 4_503_599_627_370_496;
+
+/**
+ * A rule's float weights as integer shares, ⌊a·2^52⌋.
+ *
+ * @param a weights in [0, 1].
+ */
+export function sharesOf(a: Float64Array): bigint[] {
+  return Array.from(a, (weight) => BigInt(Math.floor(weight * SHARE_ONE)));
+}
+
+/**
+ * One column of λ: 2^16 by largest remainder of the shares. A kept update whose weight rounds to 0 gets one unit from the largest (ties:
+ * lowest id), because *kept* was decided before rounding and must show in the model.
+ *
+ * @param shares ≥ 0, ascending memberId; those not kept count as 0.
+ * @param kept at least one, whose share is positive.
+ */
+export function integerWeights(shares: readonly bigint[], kept: readonly boolean[]): Uint32Array {
+  const { amounts } = apportion(
+    BigInt(WEIGHT_ONE),
+    shares.map((share, i) => (kept[i] ? share : 0n)),
+  );
+  const weights = Uint32Array.from(amounts, Number);
+  for (const [i, isKept] of kept.entries()) {
+    if (!isKept || weights[i] !== 0) continue;
+    const largest = weights.reduce((best, weight, k) => (weight > (weights[best] as number) ? k : best), 0);
+    weights[largest] = (weights[largest] as number) - 1;
+    weights[i] = 1;
+  }
+  return weights;
+}

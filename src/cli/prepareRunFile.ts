@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+import { writeFile } from "node:fs/promises";
+import { z } from "zod";
+import { AGREED_ENGINE } from "../learning/engines/agreed.ts";
+import { initialiseParameters, parameterLayout } from "../learning/layout.ts";
+import { loadShard } from "../node/loadShard.ts";
+import { type Hints, parseConfig } from "../process/config.ts";
+import { readYaml } from "../process/readYaml.ts";
+import { ConfigError } from "../protocol/errors.ts";
+import { keyedRandom } from "../protocol/random.ts";
+import { recipeSchema } from "../protocol/recipe.ts";
+import { type PreparedRun, prepareRun, type RecipeDraft } from "../round/prepareRun.ts";
+import { openStore } from "../storage/openStore.ts";
+import { parseStoreUrl } from "../storage/storeConfig.ts";
+
+const { layout, scoring } = recipeSchema.shape;
+const blocks = z.int().min(1).max(4_294_967_295);
+const q16 = z.int().min(0).max(65_536);
+const amount = z.union([z.int().min(0).transform(String), z.string().regex(/^(?:0|[1-9][0-9]{0,38})$/)]);
+
+/** What `openRun` takes beside the recipe. Which values are sound together is the contract's to decide. */
+const runSchema = z.strictObject({
+  rounds: blocks,
+  maxOpenings: blocks,
+  cohort: blocks,
+  capacity: z.int().min(3).max(65_535),
+  minAccepted: z.int().min(3).max(65_535),
+  commitBlocks: blocks,
+  judgeBlocks: blocks,
+  fetchBlocks: blocks,
+  attestBlocks: blocks,
+  viewBlocks: blocks,
+  challengeBlocks: blocks,
+  alphaQ16: q16,
+  omegaQ16: q16,
+  pool: amount.default("0"),
+  disputeBond: amount.default("0"),
+  token: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/)
+    .optional(),
+  verifier: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/)
+    .optional(),
+});
+
+/** A recipe as people write it: layout and engine follow from the model and this release unless they are given. */
+const draftSchema = z.strictObject({
+  ...recipeSchema.shape,
+  version: recipeSchema.shape.version.default(1),
+  layout: layout.optional(),
+  /** F of every tensor, where `layout` is left out. */
+  fractionBits: z.int().min(0).max(24).default(18),
+  scoring: z.strictObject({
+    mode: scoring.shape.mode,
+    permutations: scoring.shape.permutations,
+    truncation: scoring.shape.truncation,
+    engine: z.strictObject({ batchSize: scoring.shape.engine.shape.batchSize }),
+  }),
+  run: runSchema,
+});
+
+const hints: Hints = {
+  version: "write 1, or leave it out",
+  name: "write a name for people",
+  model: "write e.g. model: { kind: mlp, inputs: 64, hidden: [32], classes: 10, activation: relu }",
+  layout: "leave it out: it follows from the model",
+  fractionBits: "write a number from 0 to 24; 18 is usual",
+  training: "write e.g. training: { localSteps: 80, batchSize: 20, learningRate: 0.05, momentum: 0.9 }",
+  update:
+    'write e.g. update: { codec: { name: int8, blockSize: 128 }, maxCoordinate: 1048576, maxNormSq: "281474976710656" }',
+  aggregation: "write e.g. aggregation: { rule: byzfed, parameters: { filter: tau, tau: 2, sizeWeighted: false } }",
+  scoring: "write e.g. scoring: { mode: exact, permutations: 30, truncation: 1024, engine: { batchSize: 120 } }",
+  criterion: "write e.g. criterion: { progress: 655, tolerance: 655, maxUpdateNorm: 0.5 }",
+  run: "write the parameters of openRun, as docs/running-a-consortium.md shows",
+  ...Object.fromEntries(
+    Object.keys(runSchema.shape).map((name) => [
+      `run.${name}`,
+      `docs/running-a-consortium.md says what to choose for ${name}`,
+    ]),
+  ),
+};
+
+export interface PrepareRequest {
+  readonly recipe: string;
+  readonly store: string;
+  readonly heldOut: string;
+  readonly heldOutScale?: number | undefined;
+  readonly initSeed: string;
+  readonly out: string;
+}
+
+/** A recipe with its run's parameters, as its YAML says. @throws ConfigError */
+export function parseRecipeFile(value: unknown, file: string): z.output<typeof draftSchema> {
+  return parseConfig(draftSchema, hints, value, file);
+}
+
+/** Publishes what a run starts from and writes its run file. @throws ConfigError, DataError, StoreConfigInvalid */
+export async function prepareRunFile(request: PrepareRequest): Promise<PreparedRun> {
+  const how = "write one as docs/running-a-consortium.md shows";
+  const { run, fractionBits, ...written } = parseRecipeFile(await readYaml(request.recipe, how), request.recipe);
+  const { scoring, layout, ...rest } = written;
+  const draft: RecipeDraft = {
+    ...rest,
+    layout:
+      layout ??
+      parameterLayout(rest.model).map(({ name, shape }) => ({ name, shape: [...shape], fractionBits, group: 0 })),
+    scoring: {
+      ...scoring,
+      engine: { package: AGREED_ENGINE.package, version: AGREED_ENGINE.version, ...scoring.engine },
+    },
+  };
+  const heldOut = await loadShard(heldOutConfig(request, draft), draft.model);
+  const place = parseStoreUrl(request.store);
+  if (place.kind !== "helia" || place.folder === undefined) {
+    throw new ConfigError("What is published must last: give a store with a folder, e.g. --store 'helia:store'.", {
+      store: request.store,
+    });
+  }
+  const store = await openStore(place);
+  try {
+    const prepared = await prepareRun(
+      store,
+      draft,
+      initialiseParameters(draft.model, keyedRandom(request.initSeed, "initialModel")),
+      heldOut,
+    );
+    await writeFile(request.out, `${JSON.stringify({ ...prepared, ...run }, undefined, 2)}\n`).catch(
+      (cause: unknown) => {
+        throw new ConfigError(
+          `${request.out} cannot be written (${(cause as Error).message}). Choose another --out.`,
+          {},
+          cause,
+        );
+      },
+    );
+    return prepared;
+  } finally {
+    await store.close();
+  }
+}
+
+function heldOutConfig(
+  { heldOut: file, heldOutScale: scale = 1 }: PrepareRequest,
+  { model }: RecipeDraft,
+): Parameters<typeof loadShard>[0] {
+  if (!/\.csv(?:\.gz)?$/i.test(file)) return { kind: "dataset", file };
+  if (!Number.isFinite(scale) || scale === 0) throw new ConfigError("--held-out-scale is a number and not 0.");
+  return { kind: "csv", file, inputs: model.inputs, classes: model.classes, scale, header: false };
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The learning port over any ONNX runtime. Graphs are emitted and sessions opened on first use, one per variant, and kept.
+ */
+
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import type { ModelConfig } from "../../protocol/recipe.ts";
+import { LearningError } from "../errors.ts";
+import { type ParameterTensor, parameterCount, parameterLayout } from "../layout.ts";
+import type {
+  Batch,
+  ForwardResult,
+  GradientRequest,
+  GradientResult,
+  Mode,
+  Model,
+  OptimiserState,
+  StepOptions,
+  StepResult,
+} from "../model.ts";
+import { type EmittedGraph, emitForward, emitGradient, emitStep, type GradientVariant } from "../onnx/mlp.ts";
+import { checkBatch, checkLength, checkMode, targetRows } from "../targets.ts";
+
+/** What is needed of a runtime; `onnxruntime-node` and `onnxruntime-web` share these types. */
+export interface OnnxRuntime {
+  open(graph: Uint8Array): Promise<InferenceSession>;
+  tensor(data: Float32Array, shape: readonly number[]): Tensor;
+}
+
+interface OpenGraph {
+  readonly graph: EmittedGraph;
+  readonly session: InferenceSession;
+}
+
+type Feeds = Record<string, Tensor>;
+
+export class OnnxModel implements Model {
+  readonly config: ModelConfig;
+  readonly layout: readonly ParameterTensor[];
+  readonly parameterCount: number;
+  readonly batchSize?: number;
+  readonly #runtime: OnnxRuntime;
+  readonly #opened = new Map<string, Promise<OpenGraph>>();
+
+  /** @param batchSize batches are padded to it with zero rows (weight zero in every gradient); without it graphs take any size. */
+  constructor(runtime: OnnxRuntime, config: ModelConfig, batchSize?: number) {
+    this.#runtime = runtime;
+    this.config = config;
+    this.layout = parameterLayout(config);
+    this.parameterCount = parameterCount(config);
+    if (batchSize !== undefined) this.batchSize = batchSize;
+  }
+
+  async forward(parameters: Float32Array, batch: Batch, mode: Mode): Promise<ForwardResult> {
+    this.#check(parameters, batch, mode);
+    const open = await this.#open("forward", () => emitForward(this.config, this.#extent));
+    const step = this.batchSize ?? batch.size;
+    if (step >= batch.size) return this.#forwardOnce(open, parameters, batch);
+
+    const parts: ForwardResult[] = [];
+    for (let start = 0; start < batch.size; start += step) {
+      const size = Math.min(step, batch.size - start);
+      const features = batch.features.subarray(start * this.config.inputs, (start + size) * this.config.inputs);
+      parts.push(await this.#forwardOnce(open, parameters, { features, size }));
+    }
+    return {
+      logits: joined(parts.map(({ logits }) => logits)),
+      features: joined(parts.map(({ features }) => features)),
+    };
+  }
+
+  async valueAndGradient(
+    parameters: Float32Array,
+    batch: Batch,
+    request: GradientRequest,
+    mode: Mode,
+  ): Promise<GradientResult> {
+    this.#check(parameters, batch, mode);
+    this.#checkFits(batch);
+    const variant = this.#variantOf(request);
+    const key = `gradient ${JSON.stringify({ ...variant, trainable: [...variant.trainable] })}`;
+    const { graph, session } = await this.#open(key, () => emitGradient(this.config, this.#extent, variant));
+
+    const feeds = this.#feeds(parameters, batch);
+    this.#addTargets(feeds, batch, targetRows(this.config, batch, request));
+    const { logits: logitCotangent, features: featureCotangent } = request.cotangents ?? {};
+    if (logitCotangent !== undefined) {
+      checkLength("cotangents.logits", logitCotangent, batch.size * this.config.classes);
+      feeds["logit_cotangent"] = this.#rows(logitCotangent, batch.size, this.config.classes);
+    }
+    if (featureCotangent !== undefined) {
+      checkLength("cotangents.features", featureCotangent, batch.size * this.#featureWidth);
+      // A gradient that stops above the features has no such input.
+      if (graph.inputs.includes("feature_cotangent"))
+        feeds["feature_cotangent"] = this.#rows(featureCotangent, batch.size, this.#featureWidth);
+    }
+
+    const results = await session.run(feeds);
+    const inputGradient = variant.wantInputs
+      ? firstRows(floats(results, "input_gradient"), batch.size, this.config.inputs)
+      : undefined;
+    return {
+      loss: floats(results, "loss")[0] as number,
+      ...this.#outputs(results, batch),
+      gradient: floats(results, "gradient"),
+      ...(inputGradient === undefined ? {} : { inputGradient }),
+    };
+  }
+
+  async step(
+    state: OptimiserState,
+    batch: Batch,
+    { learningRate, momentum }: StepOptions,
+    mode: Mode,
+  ): Promise<StepResult> {
+    this.#check(state.parameters, batch, mode);
+    this.#checkFits(batch);
+    checkLength("velocity", state.velocity, this.parameterCount);
+    const { session } = await this.#open("step", () => emitStep(this.config, this.#extent));
+    const feeds = this.#feeds(state.parameters, batch);
+    this.#addTargets(feeds, batch, targetRows(this.config, batch, {}));
+    feeds["velocity"] = this.#runtime.tensor(state.velocity, [this.parameterCount]);
+    feeds["learning_rate"] = this.#scalar(learningRate);
+    feeds["momentum"] = this.#scalar(momentum);
+    const results = await session.run(feeds);
+    return {
+      parameters: floats(results, "new_parameters"),
+      velocity: floats(results, "new_velocity"),
+      loss: floats(results, "loss")[0] as number,
+    };
+  }
+
+  /** Frees the sessions' native memory. */
+  async release(): Promise<void> {
+    const opened = await Promise.allSettled(this.#opened.values());
+    this.#opened.clear();
+    for (const result of opened) if (result.status === "fulfilled") await result.value.session.release();
+  }
+
+  get #extent(): number | string {
+    return this.batchSize ?? "batch";
+  }
+
+  get #featureWidth(): number {
+    return this.config.kind === "mlp" ? (this.config.hidden.at(-1) as number) : this.config.inputs;
+  }
+
+  #check(parameters: Float32Array, batch: Batch, mode: Mode): void {
+    checkLength("The parameter vector", parameters, this.parameterCount);
+    checkBatch(this.config, batch);
+    checkMode(this.config, mode);
+  }
+
+  #checkFits(batch: Batch): void {
+    if (this.batchSize === undefined || batch.size <= this.batchSize) return;
+    throw new LearningError(
+      "UNSUPPORTED",
+      `A gradient over ${batch.size} samples does not fit this engine's fixed batch of ${this.batchSize}. Split the batch, or load an engine with a larger one.`,
+      {
+        size: batch.size,
+        batchSize: this.batchSize,
+      },
+    );
+  }
+
+  #variantOf(request: GradientRequest): GradientVariant {
+    const names = new Set(this.layout.map(({ name }) => name));
+    const unknown = request.trainable?.find((name) => !names.has(name));
+    if (unknown !== undefined) {
+      throw new LearningError("WRONG_SHAPE", `The model has no tensor "${unknown}"; it has ${[...names].join(", ")}.`, {
+        unknown,
+      });
+    }
+    const wanted = new Set(request.trainable ?? names);
+    return {
+      logitCotangent: request.cotangents?.logits !== undefined,
+      featureCotangent: request.cotangents?.features !== undefined,
+      // In layout order, so that one set of names is one variant.
+      trainable: new Set([...names].filter((name) => wanted.has(name))),
+      wantInputs: request.wantInputs ?? false,
+    };
+  }
+
+  #open(key: string, emit: () => EmittedGraph): Promise<OpenGraph> {
+    let opened = this.#opened.get(key);
+    if (opened === undefined) {
+      const graph = emit();
+      opened = this.#runtime.open(graph.bytes).then((session) => ({ graph, session }));
+      this.#opened.set(key, opened);
+      // A failure is reported to whoever asked; the next call tries again.
+      opened.catch(() => this.#opened.delete(key));
+    }
+    return opened;
+  }
+
+  async #forwardOnce({ session }: OpenGraph, parameters: Float32Array, batch: Batch): Promise<ForwardResult> {
+    return this.#outputs(await session.run(this.#feeds(parameters, batch)), batch);
+  }
+
+  #feeds(parameters: Float32Array, batch: Batch): Feeds {
+    return {
+      parameters: this.#runtime.tensor(parameters, [this.parameterCount]),
+      features_in: this.#rows(batch.features, batch.size, this.config.inputs),
+    };
+  }
+
+  #addTargets(feeds: Feeds, batch: Batch, targets: Float32Array): void {
+    feeds["targets"] = this.#rows(targets, batch.size, this.config.classes);
+    feeds["scale"] = this.#scalar(1 / batch.size);
+  }
+
+  #outputs(results: InferenceSession.OnnxValueMapType, batch: Batch): ForwardResult {
+    return {
+      logits: firstRows(floats(results, "logits"), batch.size, this.config.classes),
+      features: firstRows(floats(results, "features"), batch.size, this.#featureWidth),
+    };
+  }
+
+  #scalar(value: number): Tensor {
+    return this.#runtime.tensor(Float32Array.of(value), []);
+  }
+
+  /** A size × width tensor, padded with zero rows to the fixed batch. */
+  #rows(data: Float32Array, size: number, width: number): Tensor {
+    const rows = this.batchSize ?? size;
+    if (rows === size) return this.#runtime.tensor(data, [size, width]);
+    const padded = new Float32Array(rows * width);
+    padded.set(data);
+    return this.#runtime.tensor(padded, [rows, width]);
+  }
+}
+
+function floats(results: InferenceSession.OnnxValueMapType, name: string): Float32Array {
+  return (results[name] as Tensor).data as Float32Array;
+}
+
+/** The rows of the batch itself, without padding. */
+function firstRows(data: Float32Array, size: number, width: number): Float32Array {
+  return data.length === size * width ? data : data.slice(0, size * width);
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ModelConfig } from "../../protocol/recipe.ts";
+import { LearningError } from "../errors.ts";
+import type { LearningEngine, Model } from "../model.ts";
+import { OnnxModel, type OnnxRuntime } from "./onnxModel.ts";
+
+export interface OnnxNodeOptions {
+  /** Threads per operator. 1 gives the same bits from run to run on one machine; more are faster for large models only. */
+  readonly threads?: number;
+}
+
+/**
+ * The members' default engine: onnxruntime-node on the CPU. Results depend on the machine in their last bits, which is
+ * fine for training a member's own update and never used for anything validators agree on.
+ *
+ * @throws LearningError ENGINE_UNAVAILABLE when the native module cannot be loaded.
+ */
+export async function createOnnxNodeEngine({ threads = 1 }: OnnxNodeOptions = {}): Promise<LearningEngine> {
+  const { InferenceSession, Tensor, env } = await importRuntime();
+  const runtime: OnnxRuntime = {
+    open: (graph) =>
+      InferenceSession.create(graph, {
+        executionProviders: ["cpu"],
+        executionMode: "sequential",
+        interOpNumThreads: 1,
+        intraOpNumThreads: threads,
+        // Idle worker threads would otherwise burn a core each, waiting for the next operator.
+        extra: { session: { intra_op: { allow_spinning: "0" } } },
+        logSeverityLevel: 3,
+      }),
+    tensor: (data, shape) => new Tensor("float32", data, shape),
+  };
+  const models: OnnxModel[] = [];
+  return {
+    name: `onnxruntime-node ${env.versions.node ?? "of unknown version"}`,
+    async load(config: ModelConfig): Promise<Model> {
+      const model = new OnnxModel(runtime, config);
+      models.push(model);
+      return model;
+    },
+    async dispose(): Promise<void> {
+      for (const model of models.splice(0)) await model.release();
+    },
+  };
+}
+
+async function importRuntime(): Promise<typeof import("onnxruntime-node")> {
+  try {
+    return await import("onnxruntime-node");
+  } catch (cause) {
+    throw new LearningError(
+      "ENGINE_UNAVAILABLE",
+      "onnxruntime-node cannot be loaded on this machine. Run `npm ci`; if its platform is not supported, choose another engine in the node's configuration.",
+      {},
+      cause,
+    );
+  }
+}

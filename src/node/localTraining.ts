@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import { meanLoss } from "../learning/evaluate.ts";
+import type { Model } from "../learning/model.ts";
+import { trainLocally } from "../learning/trainLocally.ts";
+import type { Dataset } from "../protocol/dataset.ts";
+import { keyedRandom } from "../protocol/random.ts";
+import type { TrainingPlan } from "../protocol/recipe.ts";
+import type { ClientAlgorithm } from "./clientAlgorithm.ts";
+
+/**
+ * Local SGD with momentum reset every round, on the member's shard (spec B2).
+ *
+ * @param seed makes the order of batches this member's own and repeatable.
+ */
+export function localTraining(model: Model, shard: Dataset, plan: TrainingPlan, seed: string): ClientAlgorithm {
+  return {
+    async train({ run, round, globalModel }) {
+      const receivedLoss = await meanLoss(model, globalModel, shard);
+      const { parameters } = await trainLocally(
+        model,
+        globalModel,
+        shard,
+        plan,
+        keyedRandom(seed, "training", run, round),
+      );
+      const delta = parameters.map((value, i) => value - (globalModel[i] as number));
+      return { delta, samples: shard.size, receivedLoss };
+    },
+    async evaluate({ globalModel }) {
+      return { samples: shard.size, receivedLoss: await meanLoss(model, globalModel, shard) };
+    },
+  };
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ContentStore } from "../protocol/contentStore.ts";
+import type { LedgerWriter } from "../protocol/ledger.ts";
+import type { Logger } from "../protocol/logger.ts";
+import type { RunContext } from "../round/runContext.ts";
+import type { ClientAlgorithm } from "./clientAlgorithm.ts";
+import type { NodeState } from "./nodeState.ts";
+
+/** What a node's round needs; everything with an effect is passed in. */
+export interface NodeContext extends RunContext {
+  readonly ledger: LedgerWriter;
+  readonly store: ContentStore;
+  readonly algorithm: ClientAlgorithm;
+  readonly state: NodeState;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly memberId: number;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ParticipantKeys } from "../chain/keys.ts";
+import { createOnnxNodeEngine } from "../learning/engines/onnxNode.ts";
+import { openParticipant, type Surroundings } from "../process/openParticipant.ts";
+import { requireLayout } from "../process/requireLayout.ts";
+import { concatBytes, toHex } from "../protocol/bytes.ts";
+import type { ContentStore } from "../protocol/contentStore.ts";
+import { ConfigError } from "../protocol/errors.ts";
+import { keccak256, tag } from "../protocol/hash.ts";
+import type { LedgerReader } from "../protocol/ledger.ts";
+import { loadShard } from "./loadShard.ts";
+import { localTraining } from "./localTraining.ts";
+import type { NodeContext } from "./nodeContext.ts";
+import { NodeState } from "./nodeState.ts";
+import type { NodeConfig } from "./options.ts";
+
+/** A node ready for `runNode(context)`. */
+export interface OpenedNode {
+  readonly context: NodeContext;
+  readonly store: ContentStore;
+  /** Samples of the member's shard. */
+  readonly samples: number;
+  /** Closes ledger, store and engine and gives the state folder back; the process can end. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds everything a node needs from its configuration, waiting for the run to be opened and its recipe to be served. The context holds no
+ * hidden state: a caller may replace any part of it, e.g. `runNode({ ...context, algorithm })`.
+ *
+ * @throws ConfigError, DataError, LearningError for what the operator must change; ChainUnreachable; the signal's reason.
+ */
+export async function openNode(config: NodeConfig, { logger, signal }: Surroundings): Promise<OpenedNode> {
+  await using opening = new AsyncDisposableStack();
+  const {
+    keys,
+    ledger,
+    store,
+    run,
+    role: memberId,
+  } = await openParticipant(config, { logger, signal }, opening, requireMember);
+  const shard = await loadShard(config.data, run.recipe.model);
+  const engine = await createOnnxNodeEngine({ threads: config.engine.threads });
+  opening.defer(() => engine.dispose());
+  const model = await engine.load(run.recipe.model);
+  requireLayout(run, model);
+  logger.info(
+    { run: run.run.toString(), recipe: run.recipe.name, member: memberId, samples: shard.size, engine: engine.name },
+    "node ready",
+  );
+  const seed = config.seed ?? toHex(keccak256(concatBytes(tag("trainingOrder"), keys.beaconSecret)));
+  const context: NodeContext = {
+    ...run,
+    ledger,
+    store,
+    algorithm: localTraining(model, shard, run.recipe.training, seed),
+    state: new NodeState(config.state, run.run),
+    logger,
+    signal,
+    memberId,
+  };
+  const resources = opening.move();
+  return { context, store, samples: shard.size, close: () => resources.disposeAsync() };
+}
+
+async function requireMember(ledger: LedgerReader, { address: account }: ParticipantKeys): Promise<number> {
+  const memberId = await ledger.memberIdOf(account);
+  if (memberId !== undefined) return memberId;
+  throw new ConfigError(
+    `The key ${account} belongs to no member of the consortium ${ledger.addresses.consortium}. Have the admin admit it (scripts/admit.ts), or use the key file that was admitted.`,
+    { account },
+  );
+}

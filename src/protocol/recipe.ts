@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import { decodeUtf8, toHex, utf8 } from "./bytes.ts";
+import { canonicalJson, type Json, parseCanonicalJson } from "./canonicalJson.ts";
+import { ConfigError } from "./errors.ts";
+import { keccak256 } from "./hash.ts";
+import { type ModelLayout, modelLayout } from "./layout.ts";
+
+const positiveInteger = z.int().min(1);
+const decimalInteger = z.string().regex(/^[1-9][0-9]{0,76}$/, "a positive decimal integer");
+
+const modelSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("logistic"), inputs: positiveInteger, classes: z.int().min(2) }),
+  z.strictObject({
+    kind: z.literal("mlp"),
+    inputs: positiveInteger,
+    hidden: z.array(positiveInteger).min(1).max(16),
+    classes: z.int().min(2),
+    activation: z.literal("relu"),
+  }),
+]);
+
+const codecSchema = z.discriminatedUnion("name", [
+  z.strictObject({ name: z.enum(["int16", "int8"]), blockSize: z.int().min(1).max(65_536) }),
+  z.strictObject({
+    name: z.enum(["topk-int16", "topk-int8"]),
+    blockSize: z.int().min(1).max(65_536),
+    keep: positiveInteger,
+  }),
+]);
+
+const byzFedParameters = z.union([
+  z.strictObject({ filter: z.literal("tau"), tau: z.number().positive().max(1000), sizeWeighted: z.boolean() }),
+  z.strictObject({ filter: z.literal("mad"), k: z.number().positive().max(1000), sizeWeighted: z.boolean() }),
+]);
+
+const aggregationSchema = z.discriminatedUnion("rule", [
+  z.strictObject({ rule: z.literal("weighted-mean") }),
+  z.strictObject({ rule: z.literal("coordinate-median") }),
+  z.strictObject({ rule: z.literal("geometric-median") }),
+  z.strictObject({ rule: z.literal("byzfed"), parameters: byzFedParameters }),
+]);
+
+/**
+ * The run's recipe: everything members and validators must agree on that the contracts do not need to read. Its canonical JSON lies in the
+ * store; its keccak256 is in the run's parameters on chain, and so in every head.
+ */
+export const recipeSchema = z.strictObject({
+  version: z.literal(1),
+  name: z.string().min(1).max(200),
+  model: modelSchema,
+  layout: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        shape: z.array(positiveInteger).min(1).max(8),
+        fractionBits: z.int().min(0).max(24),
+        group: z.int().min(0),
+      }),
+    )
+    .min(1),
+  /** What every member does with its shard each round. */
+  training: z.strictObject({
+    localSteps: positiveInteger.max(1_000_000),
+    batchSize: positiveInteger.max(65_536),
+    learningRate: z.number().positive().max(100),
+    momentum: z.number().min(0).lt(1),
+  }),
+  update: z.strictObject({
+    codec: codecSchema,
+    /** Largest |q| of one coordinate, in grid units. */
+    maxCoordinate: positiveInteger.max(16_777_215),
+    /** Largest Σq² in units 2^-2F_max. */
+    maxNormSq: decimalInteger,
+  }),
+  aggregation: aggregationSchema,
+  scoring: z.strictObject({
+    mode: z.literal("exact"),
+    /** Public held-out set in the store. */
+    heldOutCid: z.string().regex(/^0x[0-9a-f]{64}$/),
+    heldOutDigest: z.string().regex(/^0x[0-9a-f]{64}$/),
+    /** Monte-Carlo permutations; antithetic pairs, so even. */
+    permutations: z.int().min(2).max(100_000).multipleOf(2),
+    /** A scan stops when |v(kept) − v(prefix)| is below this; units 2^-20 nats; 0 never stops. */
+    truncation: z.int().min(0),
+    engine: z.strictObject({
+      package: z.literal("onnxruntime-web"),
+      version: z.string(),
+      batchSize: positiveInteger.max(65_536),
+    }),
+  }),
+  /** What L means to people; it informs and never gates. Units 2^-16 nats. */
+  criterion: z.strictObject({
+    progress: z.int().min(0),
+    tolerance: z.int().min(0),
+    maxUpdateNorm: z.number().positive(),
+  }),
+});
+
+export type Recipe = z.infer<typeof recipeSchema>;
+export type AggregationConfig = Recipe["aggregation"];
+export type CodecConfig = Recipe["update"]["codec"];
+export type ModelConfig = Recipe["model"];
+export type TrainingPlan = Recipe["training"];
+
+/** Largest recipe file that is read. */
+export const MAX_RECIPE_BYTES = 4 * 1_048_576;
+
+export interface DecodedRecipe {
+  readonly recipe: Recipe;
+  readonly layout: ModelLayout;
+  readonly digest: `0x${string}`;
+}
+
+/** Canonical bytes of a recipe, after checking it. */
+export function encodeRecipe(recipe: Recipe): Uint8Array {
+  return utf8(canonicalJson(validate(recipe) as unknown as Json));
+}
+
+/** Recipe from its canonical bytes. */
+export function decodeRecipe(bytes: Uint8Array): DecodedRecipe {
+  const recipe = validate(parseCanonicalJson(decodeUtf8(bytes)));
+  return { recipe, layout: modelLayout(recipe.layout), digest: toHex(keccak256(bytes)) };
+}
+
+function validate(value: unknown): Recipe {
+  const parsed = recipeSchema.safeParse(value);
+  if (!parsed.success) throw new ConfigError(`The recipe is not valid: ${z.prettifyError(parsed.error)}`);
+  const recipe = parsed.data;
+  const { size } = modelLayout(recipe.layout);
+  if ("keep" in recipe.update.codec && recipe.update.codec.keep > size) {
+    throw new ConfigError(`The codec keeps ${recipe.update.codec.keep} coordinates of a model that has ${size}.`);
+  }
+  return recipe;
+}
+
+/** keccak256 of a rule's name: how a rule is known on chain. */
+export function ruleId(rule: string): `0x${string}` {
+  return toHex(keccak256(utf8(rule)));
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import { aggregate } from "../aggregation/aggregate.ts";
+import { type Participant, participantsRoot, type RoundResult, scoresDigest } from "../protocol/attestation.ts";
+import { bitmapOf } from "../protocol/bitmap.ts";
+import { type Hex, toHex } from "../protocol/bytes.ts";
+import { encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
+import { ZERO_WORD } from "../protocol/commitment.ts";
+import type { CommitRecord } from "../protocol/ledger.ts";
+import type { VerifiedArtifact, VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
+import type { RunContext } from "./runContext.ts";
+import { type Scorer, scoreUpdates } from "./scoreUpdates.ts";
+
+/** What a round is decided from: chain facts and verified bytes, nothing else. */
+export interface DecisionInput {
+  readonly round: number;
+  readonly closing: boolean;
+  /** The run's head before the round, its model, and the names of its checkpoint. */
+  readonly head: Hex;
+  readonly parent: Float64Array;
+  readonly parentModelRoot: Hex;
+  readonly parentCheckpointCid: Hex;
+  readonly accepted: bigint;
+  readonly beacon: Hex;
+  /** Accepted updates, ascending member id. */
+  readonly updates: readonly { readonly commit: CommitRecord; readonly verified: VerifiedArtifact }[];
+  /** Q16, before this round, aligned with `updates`. */
+  readonly reputations: readonly number[];
+  /** L; from the opened seals, or from the record where nobody here can open them. */
+  readonly reportedLoss: number;
+}
+
+/** Everything a round decides; the same on every honest machine. */
+export interface Decision {
+  readonly result: RoundResult;
+  /** The new master model; the parent's in a closing round. */
+  readonly master: Float64Array;
+  /** The new checkpoint file; absent in a closing round. */
+  readonly checkpoint?: Uint8Array;
+  /** λ row by row, ascending member id. */
+  readonly weights: readonly number[];
+  readonly scores: readonly number[];
+}
+
+/** Steps 5 and 6 of a round and the result T (design §4): a pure function that validators run and auditors repeat. */
+export async function decideRound(
+  context: RunContext,
+  scorer: Scorer,
+  input: DecisionInput,
+  checkpointCidOf: (file: Uint8Array) => Promise<Hex>,
+): Promise<Decision> {
+  const decision = input.closing
+    ? keepModel(input, context.layout.groups)
+    : await moveModel(context, scorer, input, checkpointCidOf);
+  const groups = decision.weights.length / Math.max(1, input.updates.length);
+  const participants = input.updates.map(({ commit }, i): Participant => {
+    const { memberId, artifactDigest, artifactCid, samples, lossCommitment } = commit.commitment;
+    return {
+      memberId,
+      commitIndex: commit.commitIndex,
+      artifactDigest,
+      artifactCid,
+      samples,
+      lossCommitment,
+      weights: decision.weights.slice(i * groups, (i + 1) * groups),
+    };
+  });
+  const result: RoundResult = {
+    run: context.run,
+    round: input.round,
+    head: input.head,
+    accepted: input.accepted,
+    kept: decision.kept,
+    participantsRoot: participantsRoot(participants),
+    modelRoot: decision.modelRoot,
+    checkpointCid: decision.checkpointCid,
+    updateNormSq: decision.updateNormSq,
+    reportedLoss: input.reportedLoss,
+    scoresDigest: scoresDigest(decision.scores),
+    beacon: input.beacon,
+    extension: ZERO_WORD,
+  };
+  const { master, weights, scores, checkpoint } = decision;
+  return { result, master, weights, scores, ...(checkpoint === undefined ? {} : { checkpoint }) };
+}
+
+interface Movement {
+  readonly kept: bigint;
+  readonly master: Float64Array;
+  readonly weights: readonly number[];
+  readonly scores: readonly number[];
+  readonly modelRoot: Hex;
+  readonly checkpointCid: Hex;
+  readonly updateNormSq: bigint;
+  readonly checkpoint?: Uint8Array;
+}
+
+/** The closing round: losses only. */
+function keepModel({ parent, parentModelRoot, parentCheckpointCid, updates }: DecisionInput, groups: number): Movement {
+  return {
+    kept: 0n,
+    master: parent,
+    weights: new Array<number>(updates.length * groups).fill(0),
+    scores: updates.map(() => 0),
+    modelRoot: parentModelRoot,
+    checkpointCid: parentCheckpointCid,
+    updateNormSq: 0n,
+  };
+}
+
+async function moveModel(
+  context: RunContext,
+  scorer: Scorer,
+  input: DecisionInput,
+  checkpointCidOf: (file: Uint8Array) => Promise<Hex>,
+): Promise<Movement> {
+  const updates = input.updates.map(({ verified }) => verified as VerifiedUpdate);
+  const aggregated = await aggregate({
+    updates,
+    reputations: input.reputations,
+    alphaQ16: context.params.alphaQ16,
+    config: context.recipe.aggregation,
+    master: input.parent,
+    layout: context.layout,
+  });
+  const scores = await scoreUpdates(context, scorer, input.parent, updates, aggregated, input.beacon, input.round);
+  const checkpoint = encodeCheckpoint(aggregated.master, context.layout);
+  return {
+    kept: bitmapOf(input.updates.filter((_, i) => aggregated.kept[i]).map(({ commit }) => commit.commitIndex)),
+    master: aggregated.master,
+    weights: [...aggregated.weights],
+    scores,
+    modelRoot: toHex(modelRoot(checkpoint)),
+    checkpointCid: await checkpointCidOf(checkpoint),
+    updateNormSq: aggregated.updateNormSq,
+    checkpoint,
+  };
+}

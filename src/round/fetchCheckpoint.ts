@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Hex, toHex } from "../protocol/bytes.ts";
+import { checkpointSize, decodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
+import { contentIdOfDigest } from "../protocol/contentId.ts";
+import type { ContentStore } from "../protocol/contentStore.ts";
+import { FoedusError } from "../protocol/errors.ts";
+import type { ModelLayout } from "../protocol/layout.ts";
+
+/** The master model of a checkpoint named on chain: fetched by CID, re-hashed to its model root, decoded only if canonical. */
+export async function fetchCheckpoint(
+  store: ContentStore,
+  checkpoint: { checkpointCid: Hex; modelRoot: Hex },
+  layout: ModelLayout,
+  options: { signal?: AbortSignal; timeoutMs?: number } = {},
+): Promise<Float64Array> {
+  const bytes = await store.get(contentIdOfDigest(checkpoint.checkpointCid), {
+    maxBytes: checkpointSize(layout),
+    ...options,
+  });
+  const root = toHex(modelRoot(bytes));
+  if (root !== checkpoint.modelRoot) {
+    throw new FoedusError(
+      "CHECKPOINT_MISMATCH",
+      `The checkpoint has model root ${root}; the chain says ${checkpoint.modelRoot}.`,
+      {
+        values: { expected: checkpoint.modelRoot, actual: root },
+      },
+    );
+  }
+  return decodeCheckpoint(bytes, layout);
+}

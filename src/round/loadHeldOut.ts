@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import { decodeDataset, MAX_DATASET_BYTES } from "../data/encodeDataset.ts";
+import { type Hex, toHex } from "../protocol/bytes.ts";
+import { chunkRoot } from "../protocol/chunkRoot.ts";
+import { contentIdOfDigest } from "../protocol/contentId.ts";
+import type { ContentStore } from "../protocol/contentStore.ts";
+import type { Dataset } from "../protocol/dataset.ts";
+import { FoedusError } from "../protocol/errors.ts";
+import type { RunContext } from "./runContext.ts";
+
+/** The public held-out set that the recipe names, re-hashed. */
+export async function loadHeldOut(
+  store: ContentStore,
+  { recipe }: RunContext,
+  options: { signal?: AbortSignal; timeoutMs?: number } = {},
+): Promise<Dataset> {
+  const { heldOutCid, heldOutDigest } = recipe.scoring;
+  const bytes = await store.get(contentIdOfDigest(heldOutCid as Hex), { maxBytes: MAX_DATASET_BYTES, ...options });
+  const digest = toHex(chunkRoot(bytes));
+  if (digest !== heldOutDigest) {
+    throw new FoedusError(
+      "HELD_OUT_MISMATCH",
+      `The held-out set has digest ${digest}; the recipe says ${heldOutDigest}.`,
+      { values: { expected: heldOutDigest, actual: digest } },
+    );
+  }
+  return decodeDataset(bytes);
+}

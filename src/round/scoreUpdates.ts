@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { addWeighted } from "../aggregation/addWeighted.ts";
+import type { Aggregate } from "../aggregation/aggregate.ts";
+import { type CoalitionWeighting, coalitionWeights } from "../incentives/coalitionWeights.ts";
+import { monteCarloShapley } from "../incentives/shapley.ts";
+import { agreedLoss } from "../learning/agreedLoss.ts";
+import type { AgreedModel } from "../learning/model.ts";
+import { bitsOf } from "../protocol/bitmap.ts";
+import { fromHex, type Hex } from "../protocol/bytes.ts";
+import type { Dataset } from "../protocol/dataset.ts";
+import { splitMaster } from "../protocol/grid.ts";
+import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
+import type { RunContext } from "./runContext.ts";
+
+/** What exact scoring needs beside the round: the public held-out set and the agreed engine. */
+export interface Scorer {
+  readonly model: AgreedModel;
+  readonly heldOut: Dataset;
+}
+
+/**
+ * Shapley values of the kept updates, integers in 2^-20 nats, aligned with `updates`; 0 for what is not kept (design §4.6).
+ *
+ * v(S) = loss(head) − loss(head + Σ_{k∈S} λ'_k q_k) on the public held-out set, with the round's own λ restricted to S and renormalised to
+ * its column sums (equal weights for coordinate rules, whose result is no weighted sum).
+ */
+export async function scoreUpdates(
+  context: RunContext,
+  scorer: Scorer,
+  parent: Float64Array,
+  updates: readonly VerifiedUpdate[],
+  aggregate: Aggregate,
+  beacon: Hex,
+  round: number,
+): Promise<number[]> {
+  const { layout, recipe } = context;
+  const players = updates.map((_, i) => i).filter((i) => aggregate.kept[i]);
+  const lossOf = (master: Float64Array): Promise<bigint> =>
+    agreedLoss(scorer.model, splitMaster(master, layout).view, scorer.heldOut);
+  const before = await lossOf(parent);
+  const weighting: CoalitionWeighting = recipe.aggregation.rule === "coordinate-median" ? "equal" : "own";
+
+  const utility = async (coalition: bigint): Promise<bigint> => {
+    const rows = bitsOf(coalition).map((player) => players[player] as number);
+    const weights = coalitionWeights(aggregate.weights, layout.groups, rows, weighting);
+    return before - (await lossOf(await addWeighted(parent, updates, weights, layout)));
+  };
+  const scores = await monteCarloShapley(players.length, utility, {
+    permutations: recipe.scoring.permutations,
+    truncation: recipe.scoring.truncation,
+    beacon: fromHex(beacon, 32),
+    run: context.run,
+    round,
+  });
+  const all = updates.map(() => 0);
+  for (const [player, index] of players.entries()) all[index] = scores[player] as number;
+  return all;
+}

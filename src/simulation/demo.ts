@@ -1,0 +1,671 @@
+// SPDX-License-Identifier: Apache-2.0
+import { writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { type AuditReport, auditRun } from "../audit/auditRun.ts";
+import { Administration } from "../chain/administration.ts";
+import { ChainEndpoint } from "../chain/chainEndpoint.ts";
+import { deployFederation } from "../chain/deploy.ts";
+import { type Deployment, writeDeployment } from "../chain/deployment.ts";
+import { type EmbeddedChain, startEmbeddedChain } from "../chain/embeddedChain.ts";
+import { connectLedger } from "../chain/ledgerClient.ts";
+import { recoverSigner } from "../chain/recoverSigner.ts";
+import { callIn, gasOfCalls, verificationGas } from "../chain/traffic.ts";
+import { deal } from "../data/deal.ts";
+import { readDigits } from "../data/readDigits.ts";
+import { holdOut } from "../data/subset.ts";
+import { createAgreedEngine } from "../learning/engines/agreed.ts";
+import { initialiseParameters } from "../learning/layout.ts";
+import { bindingChallenge, bindingVector, evaluateBinding } from "../protocol/binding.ts";
+import { hasBit } from "../protocol/bitmap.ts";
+import { toHex } from "../protocol/bytes.ts";
+import { checkpointSize } from "../protocol/checkpoint.ts";
+import { contentIdOfDigest } from "../protocol/contentId.ts";
+import type { Dataset } from "../protocol/dataset.ts";
+import type { LedgerReader } from "../protocol/ledger.ts";
+import type { Logger } from "../protocol/logger.ts";
+import { keyedRandom } from "../protocol/random.ts";
+import { MAX_RECIPE_BYTES } from "../protocol/recipe.ts";
+import { verifyReportedLoss } from "../proving/verifyReportedLoss.ts";
+import { renderReport } from "../report/renderReport.ts";
+import type { RoundReport, RunReport } from "../report/runReport.ts";
+import { prepareRun } from "../round/prepareRun.ts";
+import { loadRunContext, proofDomain } from "../round/runContext.ts";
+import { isClosed, roundState } from "../round/waitForRound.ts";
+import { openStore } from "../storage/openStore.ts";
+import { type DemoFaults, demoFaults, validatorFault } from "./demoFaults.ts";
+import { type FederationFiles, layOutFederation, writeParticipantFiles } from "./demoFederation.ts";
+import type { DemoOptions } from "./demoOptions.ts";
+import { demoRecipe } from "./demoRecipe.ts";
+import { type Expectation, judgeDemo } from "./demoVerdict.ts";
+import { evaluateCheckpoint, observeRound, type RunObserver } from "./observeRun.ts";
+import { asProcess, inProcess, type Participant, type ParticipantPlan } from "./participants.ts";
+import { startRpcProxy } from "./rpcProxy.ts";
+import { playDishonestOperator, type TamperingResult } from "./tampering.ts";
+
+/** What the demo tells whoever watches it. */
+export interface DemoAudience {
+  stage(name: string): void;
+  /** Moves often; a terminal shows the last one. */
+  progress(text: string, done: number, total: number): void;
+  round(report: RoundReport, memberNames: ReadonlyMap<number, string>): void;
+  note(text: string): void;
+}
+
+export interface DemoOutcome {
+  readonly report: RunReport;
+  readonly expectations: readonly Expectation[];
+  readonly ok: boolean;
+  readonly proveMs: readonly number[];
+  /** Gas of executing the verifier on the last proof. */
+  readonly verifyGas: number;
+  readonly files: { readonly model: string; readonly page: string };
+}
+
+const DIGITS = new URL("../../examples/digits/digits.csv.gz", import.meta.url).pathname;
+const ATTRIBUTION =
+  "Data: Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0, as packaged by scikit-learn in Debian.";
+/** One token has 18 decimals; the pool of the demo is 1 000 tokens. */
+const POOL = 1000n * 10n ** 18n;
+const BLOCK_MS = 200;
+
+/** A whole federation on one machine, from an empty chain to an audit, with real chain, store, proofs and faults. */
+export async function runDemo(
+  options: DemoOptions,
+  audience: DemoAudience,
+  onLog: (fields: Record<string, unknown>, message: string) => void,
+  signal: AbortSignal,
+): Promise<DemoOutcome> {
+  await using resources = new AsyncDisposableStack();
+  const clock = new StageClock(audience, signal);
+  const proveMs: number[] = [];
+  const logger = demoLogger((fields, message) => {
+    if (typeof fields["proveMs"] === "number") proveMs.push(fields["proveMs"]);
+    onLog(fields, message);
+  });
+
+  clock.enter("chain and contracts");
+  const { shards, heldOut } = await dealDigits(options);
+  const chain = await startEmbeddedChain({ blockMs: BLOCK_MS, accounts: 2 + options.nodes + options.validators });
+  resources.defer(() => chain.stop());
+  const files = await layOutFederation({
+    folder: join(resolve(options.out), "participants", `${process.pid}-${Date.now()}`),
+    seed: options.seed,
+    shards,
+    validators: options.validators,
+    accounts: chain.accounts,
+  });
+  const deployment = await deploy(chain, files);
+  await writeDeployment(files.deploymentFile, deployment);
+  const endpoint = await ChainEndpoint.connect({ rpcUrl: chain.rpcUrl, pollingMs: 50 });
+  resources.defer(() => endpoint.close());
+  const admin = new Administration(endpoint, deployment.addresses, accountKey(chain, 0));
+  const memberIds = await admit(admin, files);
+
+  clock.enter("run");
+  const sponsor = await openStore({
+    kind: "helia",
+    listen: [files.sponsorAddress],
+    peers: [],
+    swarmKeyFile: files.swarmKeyFile,
+  });
+  resources.defer(() => sponsor.close());
+  const run = await openTheRun(options, admin, deployment, sponsor, heldOut);
+  await writeParticipantFiles(files, run, chain.rpcUrl);
+  const ledger = await connectLedger({ endpoint, addresses: deployment.addresses });
+  const store = await openStore({
+    kind: "helia",
+    listen: [],
+    peers: [files.sponsorAddress, ...files.validators.map(({ storeAddress }) => storeAddress)],
+    swarmKeyFile: files.swarmKeyFile,
+  });
+  resources.defer(() => store.close());
+  const context = await loadRunContext(ledger, sponsor, run);
+  const engine = await createAgreedEngine(context.recipe.scoring.engine);
+  resources.defer(() => engine.dispose());
+  const observer: RunObserver = {
+    ...context,
+    endpoint,
+    ledger,
+    store,
+    scorer: { model: await engine.load(context.recipe.model), heldOut },
+  };
+
+  clock.enter("rounds");
+  const faults = demoFaults(
+    options.nodes,
+    files.validators.map(({ storeAddress }) => storeAddress),
+    files.swarmKeyFile,
+  );
+  const federation = await startParticipants(options, files, faults, chain, logger, audience);
+  resources.defer(() => federation.stop());
+  const memberNames = new Map(files.members.map(({ name }, i) => [memberIds[i] as number, name]));
+  const rounds = await Promise.race([
+    followRun(observer, audience, memberNames, signal, async (round) => {
+      if (round === faults.killed.round) await federation.restartKilled();
+    }),
+    federation.failed,
+  ]);
+
+  clock.enter("settlement");
+  audience.progress("waiting for the settlement and the claims", 0, 1);
+  await Promise.race([settledAndClaimed(ledger, run, memberIds, signal), federation.failed]);
+
+  clock.enter("audit");
+  const head = (await ledger.runView(run)).head;
+  const audit = (endpoints: { rpcUrl: string; storeUrl?: string }, watch: boolean): Promise<AuditReport> =>
+    auditOnce(
+      deployment,
+      endpoints,
+      { run, head, store, files, observer },
+      (done, total) => watch && audience.progress("replaying", done, total),
+    );
+  const auditReport = await audit({ rpcUrl: chain.rpcUrl }, true);
+
+  clock.enter("dishonest operator");
+  const target = targetOf(rounds);
+  const record = await ledger.recordOf(run, target);
+  const tampering = await playDishonestOperator(
+    {
+      rpcUrl: chain.rpcUrl,
+      store,
+      maxBytes: Math.max(MAX_RECIPE_BYTES, checkpointSize(context.layout), 1 << 24),
+      round: target,
+      checkpointCid: record?.checkpointCid ?? context.params.initialCheckpointCid,
+    },
+    (endpoints) => audit(endpoints, false),
+    ({ what, detected, round, link }) =>
+      audience.note(
+        `${detected ? "detected" : "NOT DETECTED"}: ${what} → ${link}${round === null ? "" : ` of round ${round}`}`,
+      ),
+  );
+
+  clock.enter("report");
+  const report = await describeRun({
+    observer,
+    deployment,
+    files,
+    memberIds,
+    rounds,
+    auditReport,
+    tampering,
+    chain,
+    endpoint,
+    clock,
+  });
+  const model = join(options.out, "model.safetensors");
+  const page = join(options.out, "report.html");
+  const { checkpointCid } = await ledger.runView(run);
+  await writeFile(
+    model,
+    await store.get(contentIdOfDigest(checkpointCid), { maxBytes: checkpointSize(context.layout) }),
+  );
+  const seconds = clock.finish();
+  const timed: RunReport = { ...report, seconds };
+  await writeFile(page, renderReport(timed));
+  const expectations = judgeDemo(timed, faults, options, memberIds);
+  const verifyGas = await lastVerificationGas(observer, endpoint, rounds);
+  return {
+    report: timed,
+    expectations,
+    ok: expectations.every(({ met }) => met),
+    proveMs,
+    verifyGas,
+    files: { model, page },
+  };
+}
+
+async function lastVerificationGas(
+  observer: RunObserver,
+  endpoint: ChainEndpoint,
+  rounds: readonly RoundReport[],
+): Promise<number> {
+  const last = rounds.findLast(({ outcome }) => outcome === "finalised");
+  const record = last === undefined ? undefined : await observer.ledger.finalised(observer.run, last.round);
+  if (record === undefined) return 0;
+  const commits = [...(await observer.ledger.commits(observer.run, record.result.round))]
+    .filter(({ commitIndex }) => hasBit(record.result.accepted, commitIndex))
+    .sort((a, b) => a.commitment.memberId - b.commitment.memberId);
+  const { result, finalisation } = record;
+  const vector = bindingVector(
+    result.run,
+    result.round,
+    commits.map(({ commitment }) => commitment),
+  );
+  const challenge = bindingChallenge({ ...proofDomain(observer), ...result }, vector, finalisation.bindingDigest);
+  const signals = [
+    finalisation.bindingDigest,
+    challenge,
+    evaluateBinding(vector, challenge),
+    BigInt(result.reportedLoss),
+  ];
+  return verificationGas(endpoint, observer.params.verifier, finalisation.proof, signals);
+}
+
+/** Wall-clock seconds by stage. No stage begins once the demo is to stop. */
+class StageClock {
+  readonly #audience: DemoAudience;
+  readonly #signal: AbortSignal;
+  readonly #seconds: Record<string, number> = {};
+  #stage = "";
+  #since = 0;
+
+  constructor(audience: DemoAudience, signal: AbortSignal) {
+    this.#audience = audience;
+    this.#signal = signal;
+  }
+  enter(stage: string): void {
+    this.#signal.throwIfAborted();
+    this.#close();
+    this.#stage = stage;
+    this.#since = performance.now();
+    this.#audience.stage(stage);
+  }
+  finish(): Record<string, number> {
+    this.#close();
+    this.#stage = "";
+    return { ...this.#seconds, total: Object.values(this.#seconds).reduce((sum, value) => sum + value, 0) };
+  }
+  #close(): void {
+    if (this.#stage !== "") this.#seconds[this.#stage] = (performance.now() - this.#since) / 1000;
+  }
+}
+
+/** A fifth is held out and public; the rest is dealt by Dirichlet(0.3). */
+async function dealDigits({ nodes, seed }: DemoOptions): Promise<{ shards: readonly Dataset[]; heldOut: Dataset }> {
+  const { rest, heldOut } = holdOut(await readDigits(DIGITS), 0.2, seed);
+  return { shards: deal(rest, nodes, { kind: "dirichlet", alpha: 0.3 }, keyedRandom(seed, "deal")), heldOut };
+}
+
+function accountKey(chain: EmbeddedChain, index: number): `0x${string}` {
+  return (chain.accounts[index] as { privateKey: `0x${string}` }).privateKey;
+}
+
+async function deploy(chain: EmbeddedChain, files: FederationFiles): Promise<Deployment> {
+  return deployFederation({
+    endpoint: { rpcUrl: chain.rpcUrl },
+    deployerKey: accountKey(chain, 0),
+    admin: (chain.accounts[0] as { address: string }).address,
+    validators: files.validators.map(({ keys }) => ({
+      signer: keys.address,
+      encryptionKey: toHex(keys.encryptionPublicKey),
+    })),
+    developmentToken: true,
+  });
+}
+
+async function admit(admin: Administration, files: FederationFiles): Promise<number[]> {
+  const members = await Promise.all(
+    files.members.map(({ name, keys, shard }) =>
+      admin.admitMember({
+        signer: keys.address,
+        encryptionKey: toHex(keys.encryptionPublicKey),
+        maxSamples: 2 * shard.size,
+        name,
+      }),
+    ),
+  );
+  await admin.admitAuditor({ signer: files.auditor.address, encryptionKey: toHex(files.auditor.encryptionPublicKey) });
+  return members.map(({ memberId }) => memberId);
+}
+
+async function openTheRun(
+  options: DemoOptions,
+  admin: Administration,
+  deployment: Deployment,
+  sponsor: Awaited<ReturnType<typeof openStore>>,
+  heldOut: Dataset,
+): Promise<bigint> {
+  const recipe = demoRecipe(heldOut.inputs, heldOut.classes);
+  const prepared = await prepareRun(
+    sponsor,
+    recipe,
+    initialiseParameters(recipe.model, keyedRandom(options.seed, "initial model")),
+    heldOut,
+  );
+  const token = deployment.token as string;
+  await admin.mint(token, admin.account, POOL);
+  await admin.approve(token, POOL);
+  const capacity = options.nodes <= 8 ? 8 : 32;
+  const { run } = await admin.openRun({
+    ...prepared,
+    rounds: options.rounds,
+    maxOpenings: options.rounds + 6,
+    cohort: options.nodes,
+    capacity,
+    minAccepted: 4,
+    // Deadlines only matter when somebody is missing: phases end when everyone has acted. 200 ms blocks.
+    commitBlocks: 300,
+    judgeBlocks: 200,
+    fetchBlocks: 20,
+    attestBlocks: 200,
+    viewBlocks: 15,
+    challengeBlocks: 5,
+    alphaQ16: 58_982,
+    omegaQ16: 45_875,
+    verifier: deployment.verifiers[capacity] as string,
+    token,
+    pool: POOL,
+    disputeBond: 10n ** 18n,
+    scoring: 0,
+  });
+  return run;
+}
+
+interface RunningFederation {
+  /** Rejects when a participant fails that should not. */
+  readonly failed: Promise<never>;
+  restartKilled(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startParticipants(
+  options: DemoOptions,
+  files: FederationFiles,
+  faults: DemoFaults,
+  chain: EmbeddedChain,
+  logger: Logger,
+  audience: DemoAudience,
+): Promise<RunningFederation> {
+  const host = (plan: ParticipantPlan): Participant =>
+    options.processes
+      ? asProcess(plan, ({ msg, ...fields }) => logger.info(fields, String(msg)))
+      : inProcess(plan, namedLogger(logger, plan.name));
+  const withFault = <F>(fault: F | undefined): { fault?: F } => (fault === undefined ? {} : { fault });
+  const members = files.members.map(({ name, configFile }, i) =>
+    host({ name, role: "node", configFile, ...withFault(faults.members.get(i)) }),
+  );
+  const validators = files.validators.map(({ name, configFile }, i) =>
+    host({ name, role: "validator", configFile, keepServing: true, ...withFault(validatorFault(faults, i)) }),
+  );
+
+  const doomed = validators[faults.killed.index] as Participant;
+  let killed = false;
+  // The kill comes from outside, at the moment the proposer's finalisation is on its way and before the chain has it.
+  const proxy = await startRpcProxy(chain.rpcUrl, {
+    before: ({ method, params }) => {
+      const sent = method === "eth_sendRawTransaction" ? callIn(String(params[0])) : undefined;
+      if (sent?.call !== "finalise" || sent.round !== faults.killed.round) return true;
+      if (!killed) {
+        killed = true;
+        audience.note(`${doomed.name} killed after attesting round ${faults.killed.round}, before finalising it`);
+        void doomed.kill();
+      }
+      return false;
+    },
+  });
+  for (const validator of validators) validator.start(validator === doomed ? { rpcUrl: proxy.url } : {});
+  for (const member of members) member.start();
+  return {
+    failed: Promise.race(
+      [...members, ...validators].map(({ finished, name }) =>
+        finished.then(
+          () => new Promise<never>(() => {}),
+          (error: unknown) =>
+            Promise.reject(
+              new Error(`${name} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error }),
+            ),
+        ),
+      ),
+    ),
+    async restartKilled() {
+      if (!killed) return;
+      await doomed.kill();
+      doomed.start();
+      audience.note(`${doomed.name} restarted on the same files`);
+    },
+    async stop() {
+      await Promise.all([...members, ...validators].map((participant) => participant.kill()));
+      await proxy.close();
+    },
+  };
+}
+
+/** Follows the run to its end; each closed round is described once. */
+async function followRun(
+  observer: RunObserver,
+  audience: DemoAudience,
+  memberNames: ReadonlyMap<number, string>,
+  signal: AbortSignal,
+  onClosed: (round: number) => Promise<void>,
+): Promise<RoundReport[]> {
+  const { ledger, run, params } = observer;
+  const reports: RoundReport[] = [];
+  const described: Promise<void>[] = [];
+  let since = performance.now();
+  for (let next = 1; ; ) {
+    signal.throwIfAborted();
+    const view = await ledger.runView(run);
+    if (view.lastRound < next) {
+      if (view.ended) break;
+      audience.progress("waiting for the next round", next - 1, params.rounds);
+      await ledger.waitForBlockAfter(await ledger.blockNumber(), signal);
+      continue;
+    }
+    const state = await roundState(ledger, run, next);
+    if (!isClosed(state)) {
+      const { commits, invited, facts } = state.round;
+      const counts = {
+        committing: `${commits}/${invited}`,
+        judging: `${facts.verdicts}/${facts.validators}`,
+        attesting: `${facts.attestations}/${facts.validators}`,
+      } as Record<string, string>;
+      audience.progress(
+        `round ${next}${state.round.closing ? " (closing)" : ""}: ${state.phase} ${counts[state.phase] ?? ""}`,
+        next - 1,
+        params.rounds,
+      );
+      await ledger.waitForBlockAfter(state.block, signal);
+      continue;
+    }
+    await onClosed(next);
+    const seconds = (performance.now() - since) / 1000;
+    since = performance.now();
+    const round = next++;
+    // Described beside the next round, in order.
+    const before = described.at(-1) ?? Promise.resolve();
+    const description = before.then(async () => {
+      const report = await observeRound(observer, round, seconds);
+      reports.push(report);
+      audience.round(report, memberNames);
+    });
+    // Its failure is the run's, and is told when the run is over.
+    description.catch(() => {});
+    described.push(description);
+  }
+  await Promise.all(described);
+  return reports;
+}
+
+async function settledAndClaimed(
+  ledger: LedgerReader,
+  run: bigint,
+  memberIds: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    if ((await ledger.runView(run)).settled) {
+      const standings = await Promise.all(memberIds.map((memberId) => ledger.standingOf(run, memberId)));
+      if (standings.every(({ reward, claimed }) => reward === 0n || claimed)) return;
+    }
+    await ledger.waitForBlockAfter(await ledger.blockNumber(), signal);
+  }
+}
+
+/** One audit by a registered auditor with its own connections; the store is an honest peer unless a URL is given. */
+async function auditOnce(
+  deployment: Deployment,
+  endpoints: { rpcUrl: string; storeUrl?: string },
+  subject: {
+    run: bigint;
+    head: `0x${string}`;
+    store: Awaited<ReturnType<typeof openStore>>;
+    files: FederationFiles;
+    observer: RunObserver;
+  },
+  onProgress: (done: number, total: number) => void,
+): Promise<AuditReport> {
+  await using resources = new AsyncDisposableStack();
+  const ledger = await connectLedger({
+    rpcUrl: endpoints.rpcUrl,
+    pollingMs: 50,
+    addresses: deployment.addresses,
+    chainId: deployment.chainId,
+  });
+  resources.defer(() => ledger.close());
+  const { auditor } = subject.files;
+  let { store } = subject;
+  if (endpoints.storeUrl !== undefined) {
+    store = await openStore({ kind: "gateway", url: endpoints.storeUrl });
+    resources.defer(() => store.close());
+  }
+  return await auditRun(
+    {
+      ledger,
+      store,
+      recoverSigner,
+      verifyLossProof: (statement) => verifyReportedLoss(statement),
+      fetchTimeoutMs: 15_000,
+      key: { publicKey: toHex(auditor.encryptionPublicKey), privateKey: auditor.encryptionPrivateKey },
+    },
+    {
+      run: subject.run,
+      head: subject.head,
+      loadModel: async (config, agreed) => {
+        const engine = await createAgreedEngine(agreed);
+        resources.defer(() => engine.dispose());
+        return engine.load(config);
+      },
+      onRound: onProgress,
+    },
+  );
+}
+
+/** The round that the operator lies about: in the middle of the run. */
+function targetOf(rounds: readonly RoundReport[]): number {
+  const finalised = rounds.filter(({ closing, outcome }) => !closing && outcome === "finalised");
+  return finalised[finalised.length >> 1]?.round ?? 1;
+}
+
+async function describeRun(subject: {
+  observer: RunObserver;
+  deployment: Deployment;
+  files: FederationFiles;
+  memberIds: readonly number[];
+  rounds: readonly RoundReport[];
+  auditReport: AuditReport;
+  tampering: readonly TamperingResult[];
+  chain: EmbeddedChain;
+  endpoint: ChainEndpoint;
+  clock: StageClock;
+}): Promise<RunReport> {
+  const { observer, deployment, files, memberIds, auditReport } = subject;
+  const { ledger, run, params, recipe, layout } = observer;
+  const calls = await gasOfCalls(
+    subject.endpoint,
+    deployment.addresses,
+    deployment.blocks.first,
+    await ledger.blockNumber(),
+  );
+  const settlement = await ledger.settlement(run);
+  const genesis = await ledger.recordOf(run, 0);
+  const { validators } = await ledger.validatorSet(await ledger.latestValidatorSetVersion());
+  const members = await Promise.all(
+    files.members.map(async ({ name, keys, shard }, i) => {
+      const standing = await ledger.standingOf(run, memberIds[i] as number);
+      return {
+        id: memberIds[i] as number,
+        name,
+        signer: keys.address,
+        samples: shard.size,
+        classes: classCounts(shard),
+        reputation: standing.reputationQ16 / 65_536,
+        score: Number(standing.contribution) / 1_048_576,
+        participation: standing.participation,
+        reward: standing.reward.toString(),
+      };
+    }),
+  );
+  return {
+    title: "Foedus demo: one model from five shards of the digits",
+    run: run.toString(),
+    chainId: deployment.chainId.toString(),
+    contracts: { ...deployment.addresses, verifier: params.verifier, token: params.token },
+    recipe: {
+      name: recipe.name,
+      rule: ruleText(recipe.aggregation),
+      parameters: layout.size,
+      digest: params.recipeDigest,
+    },
+    members,
+    validators: validators.map(({ id, index, signer }) => ({ id, index, signer })),
+    genesis: {
+      head: genesis?.head ?? "",
+      checkpointCid: contentIdOfDigest(params.initialCheckpointCid),
+      modelRoot: params.initialModelRoot,
+      accuracy: (
+        await evaluateCheckpoint(observer, {
+          checkpointCid: params.initialCheckpointCid,
+          modelRoot: params.initialModelRoot,
+        })
+      ).accuracy,
+    },
+    rounds: subject.rounds,
+    ...(settlement === undefined
+      ? {}
+      : {
+          settlement: {
+            pool: settlement.pool.toString(),
+            refund: settlement.refund.toString(),
+            token: params.token,
+            block: settlement.block,
+          },
+        }),
+    gas: medianByCall(calls),
+    audit: {
+      ok: auditReport.ok,
+      rounds: auditReport.rounds,
+      checks: auditReport.checks,
+      failures: auditReport.failures,
+    },
+    tampering: subject.tampering,
+    seconds: {},
+    attribution: ATTRIBUTION,
+  };
+}
+
+function ruleText(aggregation: { rule: string; parameters?: object }): string {
+  const details = Object.entries(aggregation.parameters ?? {})
+    .filter(([, value]) => typeof value === "number")
+    .map(([name, value]) => `${name} = ${String(value)}`);
+  return [aggregation.rule, ...details].join(", ");
+}
+
+function classCounts({ labels, classes }: Dataset): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) counts[label] = (counts[label] as number) + 1;
+  return counts;
+}
+
+function medianByCall(calls: readonly { call: string; gasUsed: number }[]): Record<string, number> {
+  const names = [...new Set(calls.map(({ call }) => call))];
+  return Object.fromEntries(
+    names.map((name) => {
+      const values = calls
+        .filter(({ call }) => call === name)
+        .map(({ gasUsed }) => gasUsed)
+        .sort((a, b) => a - b);
+      return [name, values[values.length >> 1] as number];
+    }),
+  );
+}
+
+function demoLogger(write: (fields: Record<string, unknown>, message: string) => void): Logger {
+  return { debug: () => {}, info: write, warn: write, error: write };
+}
+
+function namedLogger(logger: Logger, name: string): Logger {
+  const named = (level: keyof Logger) => (fields: Record<string, unknown>, message: string) =>
+    logger[level]({ name, ...fields }, message);
+  return { debug: named("debug"), info: named("info"), warn: named("warn"), error: named("error") };
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CID } from "multiformats/cid";
+import {
+  type ContentId,
+  type ContentSource,
+  type ContentStore,
+  DEFAULT_GET_TIMEOUT_MS,
+  type GetOptions,
+  type Reclaimed,
+} from "../protocol/contentStore.ts";
+import { type BlockKey, blockKeyOf, toCid } from "./contentId.ts";
+import { type Deadline, deadline } from "./deadline.ts";
+import { ContentNotFound, ContentTimeout, StoreClosed } from "./errors.ts";
+import type { HeldObjects, Lease } from "./heldObjects.ts";
+import { importContent, nameOf } from "./importContent.ts";
+import { readTree } from "./readTree.ts";
+import { verifyContent } from "./verifyContent.ts";
+
+/** How blocks move between stores. Made with a view of the served blocks, it can give nothing else away. */
+export interface BlockExchange {
+  /** Connection to peers for the blocks of one object. */
+  session(root: CID, signal: AbortSignal): BlockSession;
+  /** These blocks have just become visible in the view: send them to whoever waits for them. */
+  announce(keys: readonly BlockKey[]): void;
+  /** Whom a `get` asks, in words, for the message of a timeout. */
+  describePeers(): string;
+  /** Leaves the network. Running fetches need not be answered any more. */
+  close(): Promise<void>;
+}
+
+export interface BlockSession {
+  /**
+   * Waits for a peer to serve the block, indefinitely; the bytes hash to `cid`.
+   * Rejects only when the session's signal aborts or the exchange closes.
+   */
+  fetch(cid: CID): Promise<Uint8Array>;
+  close(): void;
+}
+
+/**
+ * A content store made of what is held here and an exchange with peers. Memory and Helia stores differ in these two
+ * parts only.
+ */
+export class PeerStore implements ContentStore {
+  readonly #held: HeldObjects;
+  readonly #exchange: BlockExchange;
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  constructor(held: HeldObjects, exchange: BlockExchange) {
+    this.#held = held;
+    this.#exchange = exchange;
+  }
+
+  cidOf(source: ContentSource): Promise<ContentId> {
+    return nameOf(source);
+  }
+
+  async put(source: ContentSource): Promise<ContentId> {
+    this.#refuseWhenClosed();
+    const lease = this.#held.lease();
+    try {
+      let bytes = 0;
+      const cid = await importContent(
+        counting(source, (length) => {
+          bytes += length;
+        }),
+        (blockCid, block) => lease.put(blockKeyOf(blockCid), block),
+      );
+      this.#refuseWhenClosed();
+      await lease.record(cid, bytes);
+      return cid;
+    } finally {
+      await lease.end();
+    }
+  }
+
+  async serve(cid: ContentId): Promise<void> {
+    this.#refuseWhenClosed();
+    toCid(cid);
+    this.#exchange.announce(await this.#held.serve(cid));
+  }
+
+  async serves(cid: ContentId): Promise<boolean> {
+    toCid(cid);
+    return this.#closed === undefined && this.#held.serves(cid);
+  }
+
+  async get(cid: ContentId, options: GetOptions): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of this.getStream(cid, options)) {
+      chunks.push(chunk);
+      length += chunk.length;
+    }
+    const bytes = new Uint8Array(length);
+    let offset = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, offset);
+      offset += chunk.length;
+    }
+    return bytes;
+  }
+
+  async *getStream(cid: ContentId, options: GetOptions): AsyncGenerator<Uint8Array> {
+    this.#refuseWhenClosed();
+    const root = toCid(cid);
+    const { maxBytes, signal, timeoutMs = DEFAULT_GET_TIMEOUT_MS } = options;
+    signal?.throwIfAborted();
+    const limit = deadline(
+      timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs,
+      () => new ContentTimeout(cid, timeoutMs, this.#exchange.describePeers()),
+      [signal, this.#closing.signal],
+    );
+    const lease = this.#held.lease();
+    const session = timeoutMs === 0 ? undefined : this.#exchange.session(root, limit.signal);
+    try {
+      let bytes = 0;
+      const leaves = readTree(cid, (link) => this.#block(cid, link, lease, session, limit), maxBytes);
+      for await (const chunk of verifyContent(cid, leaves, maxBytes)) {
+        bytes += chunk.length;
+        // A copy: in memory the block itself would be in the consumer's hands.
+        yield new Uint8Array(chunk);
+      }
+      this.#refuseWhenClosed();
+      await lease.record(cid, bytes);
+    } finally {
+      limit.end();
+      session?.close();
+      await lease.end();
+    }
+  }
+
+  async pin(cid: ContentId): Promise<void> {
+    this.#refuseWhenClosed();
+    toCid(cid);
+    await this.#held.setPinned(cid, true);
+  }
+
+  async unpin(cid: ContentId): Promise<void> {
+    this.#refuseWhenClosed();
+    toCid(cid);
+    await this.#held.setPinned(cid, false);
+  }
+
+  async has(cid: ContentId): Promise<boolean> {
+    toCid(cid);
+    return this.#held.has(cid);
+  }
+
+  async sizeOf(cid: ContentId): Promise<number> {
+    toCid(cid);
+    return this.#held.bytesOf(cid);
+  }
+
+  reclaim(): Promise<Reclaimed> {
+    this.#refuseWhenClosed();
+    return this.#held.reclaim();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      this.#closing.abort(new StoreClosed());
+      await this.#exchange.close();
+    })();
+    return this.#closed;
+  }
+
+  /** From the shelf, or from a peer and then onto the shelf, where only a lease knows of it until the whole is verified. */
+  async #block(
+    object: ContentId,
+    link: CID,
+    lease: Lease,
+    session: BlockSession | undefined,
+    limit: Deadline,
+  ): Promise<Uint8Array> {
+    const cause = limit.cause();
+    if (cause !== undefined) throw cause;
+    const key = blockKeyOf(link);
+    const here = await lease.get(key);
+    if (here !== undefined) return here;
+    if (session === undefined) throw new ContentNotFound(object, "held by this store, and no peer was to be asked");
+    const fetched = await limit.race(session.fetch(link));
+    await lease.put(key, fetched);
+    return fetched;
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed !== undefined) throw new StoreClosed();
+  }
+}
+
+function counting(source: ContentSource, add: (length: number) => void): ContentSource {
+  if (source instanceof Uint8Array) {
+    add(source.length);
+    return source;
+  }
+  return (async function* () {
+    for await (const chunk of source) {
+      add(chunk.length);
+      yield chunk;
+    }
+  })();
+}

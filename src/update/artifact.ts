@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ByteReader, ByteWriter, equalBytes, fromHex, type Hex, toHex, utf8 } from "../protocol/bytes.ts";
+import { DecodeError } from "../protocol/errors.ts";
+import type { CodecConfig } from "../protocol/recipe.ts";
+import { CODEC_IDS, maxPayloadBytes } from "./payload.ts";
+import { type ParsedSeal, parseSeal, sealLength } from "./sealOpening.ts";
+
+const MAGIC = utf8("FOEDUPD1");
+/** Magic, kind, run, round, member, base head, samples, layout digest, codec, and the two lengths. */
+const FIXED_BYTES = 8 + 1 + 8 + 4 + 4 + 32 + 4 + 32 + 1 + 4 + 4;
+const KINDS = ["update", "closing"] as const;
+
+/** What an artifact says of itself; verification compares it with the commit and the run. */
+export interface ArtifactHeader {
+  readonly kind: (typeof KINDS)[number];
+  readonly run: bigint;
+  readonly round: number;
+  readonly memberId: number;
+  /** Head of the model the update was computed from. */
+  readonly baseHead: Hex;
+  readonly samples: number;
+  readonly layoutDigest: Hex;
+  /** Undefined exactly for closing artifacts (0 in the bytes). */
+  readonly codec: CodecConfig["name"] | undefined;
+}
+
+export interface ArtifactParts extends ArtifactHeader {
+  readonly seal: Uint8Array;
+  /** Empty exactly for closing artifacts. */
+  readonly payload: Uint8Array;
+}
+
+/** Bytes of an artifact, as the member commits to them. */
+export function encodeArtifact(artifact: ArtifactParts): Uint8Array {
+  return new ByteWriter()
+    .bytes(MAGIC)
+    .u8(KINDS.indexOf(artifact.kind))
+    .u64(artifact.run)
+    .u32(artifact.round)
+    .u32(artifact.memberId)
+    .bytes(fromHex(artifact.baseHead, 32))
+    .u32(artifact.samples)
+    .bytes(fromHex(artifact.layoutDigest, 32))
+    .u8(artifact.codec === undefined ? 0 : CODEC_IDS[artifact.codec])
+    .u32(artifact.seal.length)
+    .bytes(artifact.seal)
+    .u32(artifact.payload.length)
+    .bytes(artifact.payload)
+    .finish();
+}
+
+/**
+ * The outer structure of an artifact; seal and payload are views of the bytes and not opened.
+ *
+ * @throws DecodeError for anything but exactly one artifact of known kind and codec with a well-formed seal.
+ */
+export function decodeArtifact(bytes: Uint8Array): ArtifactParts & { readonly parsedSeal: ParsedSeal } {
+  const reader = new ByteReader(bytes);
+  if (!equalBytes(reader.bytes(MAGIC.length), MAGIC))
+    throw new DecodeError("The bytes do not begin with an artifact's magic.");
+  const kindId = reader.u8();
+  const kind = KINDS[kindId];
+  if (kind === undefined) throw new DecodeError(`Kind ${kindId} is not known.`);
+  const header = {
+    kind,
+    run: reader.u64(),
+    round: reader.u32(),
+    memberId: reader.u32(),
+    baseHead: toHex(reader.bytes(32)),
+    samples: reader.u32(),
+    layoutDigest: toHex(reader.bytes(32)),
+    codec: codecOf(reader.u8(), kind),
+  };
+  const seal = reader.bytes(reader.u32());
+  const parsedSeal = parseSeal(seal);
+  const payload = reader.bytes(reader.u32());
+  reader.end();
+  if ((kind === "closing") !== (payload.length === 0))
+    throw new DecodeError(`The payload of a ${kind} artifact has ${payload.length} bytes.`);
+  return { ...header, seal, parsedSeal, payload };
+}
+
+function codecOf(id: number, kind: ArtifactHeader["kind"]): CodecConfig["name"] | undefined {
+  if (id === 0 && kind === "closing") return undefined;
+  const name = Object.entries(CODEC_IDS).find(([, known]) => known === id)?.[0] as CodecConfig["name"] | undefined;
+  if (name === undefined || kind === "closing") throw new DecodeError(`Codec ${id} is not one of a ${kind} artifact.`);
+  return name;
+}
+
+/**
+ * Most bytes an artifact of a run can have: the limit for fetching one, in a closing round too, so that an update served there is found to be
+ * of the wrong round.
+ *
+ * @param size d, the number of coordinates of the layout.
+ * @param recipients the seal's recipients.
+ */
+export function maxArtifactBytes({
+  codec,
+  size,
+  recipients,
+}: {
+  codec: CodecConfig;
+  size: number;
+  recipients: number;
+}): number {
+  return FIXED_BYTES + sealLength(recipients) + maxPayloadBytes(codec, size);
+}

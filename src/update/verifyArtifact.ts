@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Hex, toHex } from "../protocol/bytes.ts";
+import { chunkRoot } from "../protocol/chunkRoot.ts";
+import type { UpdateCommitment } from "../protocol/commitment.ts";
+import { DecodeError } from "../protocol/errors.ts";
+import { squaredNorm } from "../protocol/exactNorm.ts";
+import { FIELD_ORDER } from "../protocol/field.ts";
+import { MASTER_LIMIT, MASTER_MIN, WEIGHT_ONE } from "../protocol/grid.ts";
+import type { ModelLayout } from "../protocol/layout.ts";
+import { lossCommitment } from "../protocol/lossCommitment.ts";
+import type { CodecConfig } from "../protocol/recipe.ts";
+import { refuse, type UpdateRefusal } from "../protocol/refusals.ts";
+import type { SealedLoss, VerifiedArtifact } from "../protocol/verifiedUpdate.ts";
+import { type ArtifactParts, decodeArtifact, maxArtifactBytes } from "./artifact.ts";
+import type { UpdateBounds } from "./clip.ts";
+import { type DecodedPayload, decodePayload } from "./payload.ts";
+import { checkSealShape, openSeal, type ParsedSeal, sealContext } from "./sealOpening.ts";
+
+/** What the chain, the recipe and the head say about every artifact of a round. */
+export interface ArtifactContext {
+  readonly chainId: bigint;
+  /** Address of the TrainingLedger. */
+  readonly ledger: string;
+  /** Whether this is the run's closing round. */
+  readonly closing: boolean;
+  readonly layout: ModelLayout;
+  readonly codec: CodecConfig;
+  readonly bounds: UpdateBounds;
+  /** The head's master model. */
+  readonly master: Float64Array;
+  /** X25519 public keys of the seal's recipients: validators by index, then auditors by id. */
+  readonly recipients: readonly Uint8Array[];
+  /** The reader's own place among the recipients. An auditor without one checks everything but the contents of the seal. */
+  readonly recipient?: { readonly index: number; readonly privateKey: Uint8Array };
+}
+
+type Decoded = Omit<ArtifactParts, "payload"> & {
+  readonly parsedSeal: ParsedSeal;
+  /** Absent for a closing artifact, and where layout or codec are not the run's. */
+  readonly payload?: DecodedPayload;
+};
+
+/**
+ * Decides about one committed artifact, in the order of docs/protocol.md, "Verification of an artifact"; the first failure is the answer.
+ *
+ * Pure and total: a function of the bytes, the commit and the context, and no bytes make it throw. Validators judge with it, auditors
+ * repeat it, and a member runs it on its own artifact before committing.
+ *
+ * Two places where the table leaves room: bytes longer than any artifact of the run are MALFORMED before they are hashed, since nobody has
+ * to hold them; and a payload is inflated only if layout and codec are the run's, without which its form cannot be judged and step 9 refuses.
+ *
+ * @param bytes what the store served; undefined when it served nothing until the fetch time ended.
+ * @param commit the commit on chain; its head is the run's.
+ */
+export function verifyArtifact(
+  bytes: Uint8Array | undefined,
+  commit: UpdateCommitment,
+  context: ArtifactContext,
+): VerifiedArtifact | UpdateRefusal {
+  if (bytes === undefined) return refuse("NOT_SERVED");
+  const decoded = decode(bytes, commit, context);
+  if ("code" in decoded) return decoded;
+  const refusal = checkHeader(decoded, commit, context) ?? checkValues(decoded, context);
+  if (refusal !== undefined) return refusal;
+  const opened = checkSeal(decoded, commit, context);
+  if (opened !== undefined && "code" in opened) return opened;
+
+  const base = {
+    memberId: commit.memberId,
+    artifactDigest: commit.artifactDigest,
+    samples: commit.samples,
+    ...(opened === undefined ? { sealChecked: false } : { sealChecked: true, opening: opened }),
+  };
+  if (decoded.payload === undefined) return { kind: "closing", ...base } as VerifiedArtifact;
+  return { kind: "update", ...base, values: decoded.payload.values } as VerifiedArtifact;
+}
+
+/** WRONG_DIGEST, MALFORMED. */
+function decode(bytes: Uint8Array, commit: UpdateCommitment, context: ArtifactContext): Decoded | UpdateRefusal {
+  const { codec, layout, recipients } = context;
+  const limit = maxArtifactBytes({ codec, size: layout.size, recipients: recipients.length });
+  if (bytes.length > limit)
+    return refuse("MALFORMED", { reason: "larger than any artifact of this run", bytes: bytes.length, limit });
+  const digest = toHex(chunkRoot(bytes));
+  if (digest !== commit.artifactDigest)
+    return refuse("WRONG_DIGEST", { committed: commit.artifactDigest, actual: digest });
+  try {
+    const { payload, ...parts } = decodeArtifact(bytes);
+    if (parts.codec !== codec.name || parts.layoutDigest !== toHex(layout.digest)) return parts;
+    return { ...parts, payload: decodePayload(payload, codec, layout.size) };
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return refuse("MALFORMED", { reason: error.message });
+  }
+}
+
+/** WRONG_RUN, WRONG_ROUND, WRONG_MEMBER, WRONG_SAMPLES, WRONG_BASE, WRONG_LAYOUT. */
+function checkHeader(artifact: Decoded, commit: UpdateCommitment, context: ArtifactContext): UpdateRefusal | undefined {
+  const kind = context.closing ? "closing" : "update";
+  const layoutDigest: Hex = toHex(context.layout.digest);
+  const codec = context.closing ? undefined : context.codec.name;
+  if (artifact.run !== commit.run) return refuse("WRONG_RUN", { expected: commit.run, actual: artifact.run });
+  if (artifact.round !== commit.round) return refuse("WRONG_ROUND", { expected: commit.round, actual: artifact.round });
+  if (artifact.kind !== kind) return refuse("WRONG_ROUND", { expected: kind, actual: artifact.kind });
+  if (artifact.memberId !== commit.memberId)
+    return refuse("WRONG_MEMBER", { expected: commit.memberId, actual: artifact.memberId });
+  if (artifact.samples !== commit.samples)
+    return refuse("WRONG_SAMPLES", { expected: commit.samples, actual: artifact.samples });
+  if (artifact.baseHead !== commit.head)
+    return refuse("WRONG_BASE", { expected: commit.head, actual: artifact.baseHead });
+  if (artifact.layoutDigest !== layoutDigest)
+    return refuse("WRONG_LAYOUT", { expected: layoutDigest, actual: artifact.layoutDigest });
+  if (artifact.codec !== codec) return refuse("WRONG_LAYOUT", { expected: codec, actual: artifact.codec });
+  return undefined;
+}
+
+/** OFF_GRID, GRID_OVERFLOW, COORDINATE_BOUND, NORM_BOUND. */
+function checkValues({ payload }: Decoded, { master, bounds, layout }: ArtifactContext): UpdateRefusal | undefined {
+  if (payload === undefined) return undefined;
+  if (payload.offGrid !== undefined)
+    return refuse("OFF_GRID", { coordinate: payload.offGrid.index, value: payload.offGrid.value });
+  const { values } = payload;
+  const overflow = values.findIndex((q, j) => !staysOnGrid((master[j] as number) + WEIGHT_ONE * q));
+  if (overflow !== -1)
+    return refuse("GRID_OVERFLOW", { coordinate: overflow, value: values[overflow], master: master[overflow] });
+  const tooLarge = values.findIndex((q) => Math.abs(q) > bounds.maxCoordinate);
+  if (tooLarge !== -1)
+    return refuse("COORDINATE_BOUND", { coordinate: tooLarge, value: values[tooLarge], bound: bounds.maxCoordinate });
+  const normSq = squaredNorm(values, layout);
+  if (normSq > bounds.maxNormSq) return refuse("NORM_BOUND", { normSq, bound: bounds.maxNormSq });
+  return undefined;
+}
+
+function staysOnGrid(m: number): boolean {
+  return m >= MASTER_MIN && m < MASTER_LIMIT;
+}
+
+/** BAD_SEAL, BAD_OPENING. Undefined for a reader without a key. */
+function checkSeal(
+  artifact: Decoded,
+  commit: UpdateCommitment,
+  context: ArtifactContext,
+): SealedLoss | UpdateRefusal | undefined {
+  const { recipients, recipient } = context;
+  if (recipient === undefined) return checkSealShape(artifact.parsedSeal, recipients.length);
+  const opened = openSeal({
+    seal: artifact.seal,
+    recipientIndex: recipient.index,
+    privateKey: recipient.privateKey,
+    recipients,
+    context: sealContext({
+      chainId: context.chainId,
+      ledger: context.ledger,
+      run: commit.run,
+      round: commit.round,
+      memberId: commit.memberId,
+    }),
+  });
+  if ("code" in opened) return opened;
+  if (opened.salt >= FIELD_ORDER) return refuse("BAD_OPENING", { reason: "the salt is not a canonical field element" });
+  const { run, round, memberId, samples } = commit;
+  const commitment = lossCommitment({ run, round, memberId, samples, ...opened });
+  if (commitment !== commit.lossCommitment)
+    return refuse("BAD_OPENING", { reason: "the sealed loss and salt give another commitment" });
+  return opened;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import {
+  type Hints,
+  parseConfig,
+  participantHints,
+  participantOptions,
+  resolveParticipantPaths,
+} from "../process/config.ts";
+import { readYaml } from "../process/readYaml.ts";
+
+export const validatorConfigSchema = z.strictObject({
+  ...participantOptions,
+  prover: z
+    .strictObject({
+      /** Proofs made at once, one core each. */
+      threads: z.int().min(1).max(64).default(1),
+      /** Folder with one folder of circuit and keys for each instance. Left out: the development keys in build/circuits. */
+      artifacts: z.string().min(1).optional(),
+    })
+    .prefault({}),
+});
+
+const hints: Hints = {
+  ...participantHints,
+  prover: "write e.g. prover: { threads: 1, artifacts: circuits }, or leave it out",
+  "prover.threads": "write how many cores proving may use, from 1 to 64",
+  "prover.artifacts": "write the folder of the circuits and keys of the consortium's ceremony",
+};
+
+/** A validator's configuration; its file is YAML (docs/running-a-consortium.md). Paths are absolute. */
+export type ValidatorConfig = z.output<typeof validatorConfigSchema>;
+
+/** @param file path of the file, for messages and as the origin of relative paths. @throws ConfigError */
+export function parseValidatorConfig(value: unknown, file: string): ValidatorConfig {
+  const config = resolveParticipantPaths(parseConfig(validatorConfigSchema, hints, value, file), file);
+  const { prover } = config;
+  return prover.artifacts === undefined
+    ? config
+    : { ...config, prover: { ...prover, artifacts: resolve(dirname(file), prover.artifacts) } };
+}
+
+/** The configuration in a YAML file. @throws ConfigError */
+export async function readValidatorConfig(path: string): Promise<ValidatorConfig> {
+  return parseValidatorConfig(
+    await readYaml(path, "write one as docs/running-a-consortium.md shows and name it with --config"),
+    path,
+  );
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Hex } from "../protocol/bytes.ts";
+import { contentIdOfDigest, digestOfContentId } from "../protocol/contentId.ts";
+import { FoedusError } from "../protocol/errors.ts";
+import type { RoundView } from "../protocol/ledger.ts";
+import { reportedLoss } from "../protocol/reportedLoss.ts";
+import { artifactContext } from "../round/artifactContext.ts";
+import { type Decision, decideRound } from "../round/decideRound.ts";
+import { fetchCheckpoint } from "../round/fetchCheckpoint.ts";
+import { recipientsOf } from "../round/recipients.ts";
+import type { OpenedLoss } from "./lossProver.ts";
+import { attestRound } from "./round/attestRound.ts";
+import { type AcceptedUpdates, collectAccepted } from "./round/collectAccepted.ts";
+import { fetchUpdates } from "./round/fetchUpdates.ts";
+import { finaliseRound } from "./round/finaliseRound.ts";
+import { judgeUpdates } from "./round/judgeUpdates.ts";
+import { postVerdict } from "./round/postVerdict.ts";
+import { proveLoss } from "./round/proveLoss.ts";
+import { storeCheckpoint } from "./round/storeCheckpoint.ts";
+import type { ValidatorContext, ValidatorRound } from "./validatorContext.ts";
+
+/**
+ * One round of a validator, from any point of it: every step is a function of chain and store and leaves out what the chain shows as done, so
+ * a validator that was killed anywhere computes the same again and continues.
+ */
+export async function runRound(validator: ValidatorContext, view: RoundView): Promise<void> {
+  const round = await enterRound(validator, view);
+  if (round === undefined) return;
+  const parent = await validator.ledger.runView(validator.run);
+  requireOpen(view, parent);
+  const master = await fetchCheckpoint(validator.store, parent, validator.layout, { signal: validator.signal });
+  const context = artifactContext(
+    validator,
+    { closing: view.closing, recipients: round.recipients, master },
+    { index: round.self.index, privateKey: validator.encryptionPrivateKey },
+  );
+
+  const fetched = await fetchUpdates(validator, round);
+  const judgements = judgeUpdates(validator, fetched, context);
+  await postVerdict(validator, round, judgements);
+
+  const accepted = await collectAccepted(validator, round, judgements, context);
+  if (accepted === undefined) return;
+  const openings = openedLosses(accepted);
+  const decision = await decide(validator, round, parent, master, accepted, openings);
+
+  if (decision.checkpoint !== undefined)
+    await storeCheckpoint(validator, decision.checkpoint, decision.result.checkpointCid);
+  await attestRound(validator, round, decision.result);
+  const commits = judgements.map(({ commit }) => commit);
+  const closed = await finaliseRound(validator, round, () => proveLoss(validator, commits, openings, decision));
+  if (closed.phase === "finalised") await serveCheckpoint(validator, view.round, decision);
+}
+
+/** The round as this validator sees it; undefined when it is not in the round's set. */
+async function enterRound(validator: ValidatorContext, view: RoundView): Promise<ValidatorRound | undefined> {
+  const recipients = await recipientsOf(validator.ledger, view);
+  const account = validator.ledger.account.toLowerCase();
+  const self = recipients.validatorSet.validators.find(({ signer }) => signer.toLowerCase() === account);
+  if (self === undefined) {
+    validator.logger.warn(
+      { round: view.round, account: validator.ledger.account },
+      "not in this round's validator set",
+    );
+    return undefined;
+  }
+  return { view, recipients, self };
+}
+
+function openedLosses(accepted: AcceptedUpdates): OpenedLoss[] {
+  return accepted.updates.map(({ commit, verified }) => {
+    const { memberId, samples, lossCommitment } = commit.commitment;
+    if (verified.opening === undefined)
+      throw new FoedusError("SEAL_NOT_OPENED", `The seal of member ${memberId} was not opened.`);
+    return { memberId, samples, lossCommitment, ...verified.opening };
+  });
+}
+
+async function decide(
+  validator: ValidatorContext,
+  { view }: ValidatorRound,
+  parent: { head: Hex; modelRoot: Hex; checkpointCid: Hex },
+  master: Float64Array,
+  accepted: AcceptedUpdates,
+  openings: readonly OpenedLoss[],
+): Promise<Decision> {
+  const standings = await Promise.all(
+    accepted.updates.map(({ commit }) => validator.ledger.standingOf(validator.run, commit.commitment.memberId)),
+  );
+  // Finalising moves the standings, so what was read counts only if the round was still open afterwards.
+  requireOpen(view, await validator.ledger.runView(validator.run));
+  return decideRound(
+    validator,
+    validator.scorer,
+    {
+      round: view.round,
+      closing: view.closing,
+      head: view.head,
+      parent: master,
+      parentModelRoot: parent.modelRoot,
+      parentCheckpointCid: parent.checkpointCid,
+      accepted: accepted.bitmap,
+      beacon: accepted.beacon,
+      updates: accepted.updates,
+      reputations: standings.map(({ reputationQ16 }) => reputationQ16),
+      reportedLoss: reportedLoss(openings),
+    },
+    async (file) => digestOfContentId(await validator.store.cidOf(file)),
+  );
+}
+
+function requireOpen(view: RoundView, { head }: { head: Hex }): void {
+  if (head === view.head) return;
+  throw new FoedusError("ROUND_OVER", `Round ${view.round} was finalised while this validator worked on it.`, {
+    values: { round: view.round },
+  });
+}
+
+/** Serves the checkpoint of a finalised round, if what was finalised is what this validator computed. */
+async function serveCheckpoint(validator: ValidatorContext, round: number, decision: Decision): Promise<void> {
+  if (decision.checkpoint === undefined) return;
+  const record = await validator.ledger.recordOf(validator.run, round);
+  if (record?.modelRoot !== decision.result.modelRoot) {
+    validator.logger.error(
+      { round, finalised: record?.modelRoot, computed: decision.result.modelRoot },
+      "a quorum finalised another model than this validator computed",
+    );
+    return;
+  }
+  await validator.store.serve(contentIdOfDigest(decision.result.checkpointCid));
+}

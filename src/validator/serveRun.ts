@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+import { MAX_DATASET_BYTES } from "../data/encodeDataset.ts";
+import type { Hex } from "../protocol/bytes.ts";
+import { checkpointSize } from "../protocol/checkpoint.ts";
+import { contentIdOfDigest } from "../protocol/contentId.ts";
+import { MAX_RECIPE_BYTES } from "../protocol/recipe.ts";
+import type { ValidatorContext } from "./validatorContext.ts";
+
+/** Holds, pins and serves what every replay of the run begins with: recipe, held-out set, initial checkpoint. */
+export async function serveRun({ store, params, recipe, layout, signal }: ValidatorContext): Promise<void> {
+  const objects: [Hex, number][] = [
+    [params.recipeCid, MAX_RECIPE_BYTES],
+    [recipe.scoring.heldOutCid as Hex, MAX_DATASET_BYTES],
+    [params.initialCheckpointCid, checkpointSize(layout)],
+  ];
+  for (const [digest, maxBytes] of objects) {
+    const id = contentIdOfDigest(digest);
+    for await (const _ of store.getStream(id, { maxBytes, signal })) {
+      // Reading to the end is what holds it.
+    }
+    await store.pin(id);
+    await store.serve(id);
+  }
+}

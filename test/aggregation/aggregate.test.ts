@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { addWeighted } from "../../src/aggregation/addWeighted.ts";
+import { type Aggregate, type AggregateInput, aggregate } from "../../src/aggregation/aggregate.ts";
+import { ruleOf } from "../../src/aggregation/rules.ts";
+import {
+  joinMaster,
+  MASTER_LIMIT,
+  MASTER_MIN,
+  masterDistanceSq,
+  splitMaster,
+  UPDATE_LIMIT,
+} from "../../src/protocol/grid.ts";
+import { modelLayout } from "../../src/protocol/layout.ts";
+import { keyedRandom } from "../../src/protocol/random.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import { cloud, flatLayout, nameOf, RULES, updatesOf } from "./fixtures.ts";
+
+const ALPHA = 58_982;
+const TOP = UPDATE_LIMIT - 1;
+const run = (
+  config: AggregationConfig,
+  rows: readonly ArrayLike<number>[],
+  changes: Partial<AggregateInput> & { samples?: number[] } = {},
+): Promise<Aggregate> => {
+  const size = rows[0]?.length ?? 1;
+  const { samples, ...rest } = changes;
+  return aggregate({
+    updates: updatesOf(rows, samples),
+    reputations: rows.map(() => 65_536),
+    alphaQ16: ALPHA,
+    config,
+    master: new Float64Array(size),
+    layout: flatLayout(size),
+    ...rest,
+  });
+};
+const rowsOf = (count: [number, number], size: number, magnitude: number): fc.Arbitrary<number[][]> =>
+  fc.array(fc.array(fc.integer({ min: -magnitude, max: magnitude }), { minLength: size, maxLength: size }), {
+    minLength: count[0],
+    maxLength: count[1],
+  });
+const linear = RULES.filter((config) => !ruleOf(config).coordinateWise);
+
+for (const config of RULES) {
+  const name = nameOf(config);
+  const least = ruleOf(config).minUpdates;
+  describe(`${name}, as every rule`, () => {
+    it("gives what all agree on", async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.integer({ min: -TOP, max: TOP }), { minLength: 3, maxLength: 3 }),
+          fc.integer({ min: least, max: 9 }),
+          async (row, count) => {
+            const result = await run(config, new Array(count).fill(row));
+            assert.deepEqual(
+              [...result.master],
+              row.map((q) => q * 65_536 + 0),
+            );
+            assert.ok(result.kept.every((kept) => kept));
+          },
+        ),
+        { seed: 81, numRuns: 25 },
+      );
+    });
+
+    it("moves with a translation of all updates, in every bit", async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          rowsOf([least, 9], 4, 3_000_000),
+          fc.integer({ min: -TOP + 3_000_000, max: TOP - 3_000_000 }),
+          async (rows, v) => {
+            const [here, there] = [
+              await run(config, rows),
+              await run(
+                config,
+                rows.map((row) => row.map((q) => q + v)),
+              ),
+            ];
+            assert.deepEqual(there.weights, here.weights);
+            assert.deepEqual(
+              there.master,
+              here.master.map((m) => m + v * 65_536),
+            );
+          },
+        ),
+        { seed: 82, numRuns: 40 },
+      );
+    });
+
+    it("scales with all updates by a power of two, in every bit", async () => {
+      await fc.assert(
+        fc.asyncProperty(rowsOf([least, 9], 4, 1_000_000), fc.constantFrom(2, 4, 16), async (rows, factor) => {
+          const [once, scaled] = [
+            await run(config, rows),
+            await run(
+              config,
+              rows.map((row) => row.map((q) => factor * q)),
+            ),
+          ];
+          assert.deepEqual(
+            scaled.master,
+            once.master.map((m) => factor * m),
+          );
+        }),
+        { seed: 83, numRuns: 40 },
+      );
+    });
+
+    it("decides the same whoever the members are; rounding may move a unit of weight", async () => {
+      await fc.assert(
+        fc.asyncProperty(rowsOf([least, 8], 5, 500_000), fc.nat(), async (rows, seed) => {
+          const order = keyedRandom("relabel", seed).permutation(rows.length);
+          const [plain, shuffled] = [
+            await run(config, rows),
+            await run(
+              config,
+              order.map((i) => rows[i] as number[]),
+            ),
+          ];
+          for (const [to, from] of order.entries()) {
+            assert.equal(shuffled.kept[to], plain.kept[from]);
+            assert.ok(Math.abs((shuffled.weights[to] as number) - (plain.weights[from] as number)) <= 1);
+          }
+        }),
+        { seed: 84, numRuns: 40 },
+      );
+    });
+
+    it("stays between the smallest and the largest value of each coordinate", async () => {
+      await fc.assert(
+        fc.asyncProperty(rowsOf([least, 12], 3, TOP), async (rows) => {
+          const { master } = await run(config, rows);
+          for (const [j, m] of master.entries()) {
+            const column = rows.map((row) => (row[j] as number) * 65_536);
+            assert.ok(m >= Math.min(...column) && m <= Math.max(...column));
+          }
+        }),
+        { seed: 85, numRuns: 60 },
+      );
+    });
+
+    it("survives all-zero updates, one zero update, one coordinate, and two alike with one far", async () => {
+      const zeros = await run(config, new Array(5).fill([0, 0]));
+      assert.deepEqual([...zeros.master], [0, 0]);
+      assert.equal(zeros.updateNormSq, 0n);
+      for (const rows of [
+        [
+          [1, 2],
+          [0, 0],
+          [3, 1],
+          [2, 2],
+        ],
+        [[5], [6], [7], [8]],
+        [
+          [5, 5],
+          [5, 5],
+          [TOP, -TOP],
+          [6, 4],
+        ],
+      ]) {
+        const { master, weights } = await run(config, rows);
+        assert.ok(master.every((m) => Number.isInteger(m) && !Object.is(m, -0)));
+        assert.equal(
+          weights.reduce((sum, weight) => sum + weight, 0),
+          65_536,
+        );
+      }
+    });
+
+    it(`refuses fewer than ${least} updates`, async () => {
+      for (let count = 0; count < least; count++)
+        await assert.rejects(run(config, new Array(count).fill([1])), { code: "TOO_FEW_UPDATES" });
+      await run(config, new Array(least).fill([1]));
+    });
+
+    it("reports the exact squared movement and every reputation", async () => {
+      const layout = modelLayout([
+        { name: "a", shape: [2], fractionBits: 18, group: 0 },
+        { name: "b", shape: [2], fractionBits: 16, group: 1 },
+      ]);
+      const master = Float64Array.of(1, -70_000, 5, 1e9);
+      const rows = [
+        [1, 2, 3, 4],
+        [-5, 6, 7, 8],
+        [9, 10, 2, 12],
+        [3, 4, 5, 6],
+        [90_000, 0, 0, 1],
+      ];
+      const reputations = [65_536, 1, 30_000, 0, 65_536];
+      const result = await run(config, rows, { layout, master, reputations });
+      assert.equal(result.updateNormSq, masterDistanceSq(result.master, master, layout));
+      for (const [i, kept] of result.kept.entries()) {
+        const expected =
+          (BigInt(ALPHA) * BigInt(reputations[i] as number) + BigInt(65_536 - ALPHA) * (kept ? 65_536n : 0n)) >> 16n;
+        assert.equal(BigInt(result.reputations[i] as number), expected);
+      }
+      assert.equal(result.weights.length, 10);
+      for (const group of [0, 1]) {
+        assert.equal(
+          result.weights.reduce((sum, weight, at) => (at % 2 === group ? sum + weight : sum), 0),
+          65_536,
+        );
+      }
+    });
+  });
+}
+
+for (const config of linear) {
+  describe(`${nameOf(config)}, as every weighing rule`, () => {
+    it("is Σ λ_k q_k exactly: 20 updates, one coordinate of one spiked to 2^24 − 1", async () => {
+      const random = keyedRandom("spiked", nameOf(config));
+      const rows = cloud(random, 20, 50, 0, 4_000);
+      (rows[13] as Int32Array)[31] = TOP;
+      const master = Float64Array.from({ length: 50 }, () => random.integerBelow(2 ** 32) * 64 - 2 ** 37);
+      const { weights, master: moved } = await run(config, rows, {
+        master,
+        samples: rows.map(() => 1 + random.integerBelow(900)),
+      });
+      for (const [j, m] of moved.entries()) {
+        const exact = rows.reduce(
+          (sum, row, k) => sum + BigInt(weights[k] as number) * BigInt(row[j] as number),
+          BigInt(master[j] as number),
+        );
+        assert.equal(BigInt(m), exact);
+      }
+    });
+
+    it("gives the same weights to rotated updates: coordinates exchanged and reflected", async () => {
+      const rows = cloud(keyedRandom("rotate"), 8, 30, 10, 2_000);
+      const rotated = rows.map((row) =>
+        Int32Array.from(row, (_, j) => (j % 3 === 0 ? -1 : 1) * (row[(7 * j + 3) % 30] as number)),
+      );
+      assert.deepEqual((await run(config, rotated)).weights, (await run(config, rows)).weights);
+    });
+
+    it("addWeighted with the round's own weights makes the same model", async () => {
+      const rows = cloud(keyedRandom("coalition"), 6, 10, 100, 50);
+      const master = new Float64Array(10).fill(12_345);
+      const { weights, master: moved } = await run(config, rows, { master });
+      assert.deepEqual(await addWeighted(master, updatesOf(rows), weights, flatLayout(10)), moved);
+    });
+  });
+}
+
+describe("weighted mean", () => {
+  it("by hand: (1,2) and (3,−2) with 10 and 30 samples give (2.5, −1)", async () => {
+    const { master, weights } = await run(
+      { rule: "weighted-mean" },
+      [
+        [1, 2],
+        [3, -2],
+      ],
+      { samples: [10, 30] },
+    );
+    assert.deepEqual([...weights], [16_384, 49_152]);
+    assert.deepEqual([...master], [2.5 * 65_536, -1 * 65_536]);
+  });
+
+  it("one update is taken as it is", async () => {
+    assert.deepEqual([...(await run({ rule: "weighted-mean" }, [[7, -7]])).master], [7 * 65_536, -7 * 65_536]);
+  });
+
+  it("takes 2 048 updates at the grid's limit without leaving exact arithmetic, and no more", async () => {
+    const rows = new Array<number[]>(2_048).fill([TOP]);
+    assert.deepEqual([...(await run({ rule: "weighted-mean" }, rows)).master], [TOP * 65_536]);
+    await assert.rejects(run({ rule: "weighted-mean" }, [...rows, [0]]), { code: "TOO_MANY_UPDATES" });
+  });
+});
+
+describe("coordinate median", () => {
+  it("moves to the middle of each coordinate, halves included, and records equal weights", async () => {
+    const { master, weights, kept } = await run({ rule: "coordinate-median" }, [
+      [1, 10],
+      [2, -10],
+      [3, 0],
+      [10, 5],
+    ]);
+    assert.deepEqual([...master], [2.5 * 65_536, 2.5 * 65_536]);
+    assert.deepEqual([...weights], [16_384, 16_384, 16_384, 16_384]);
+    assert.deepEqual(kept, [true, true, true, true]);
+  });
+});
+
+describe("breakdown: fewer than half of the updates at the far corner of the grid", () => {
+  const honest = cloud(keyedRandom("breakdown"), 7, 16, 50, 200);
+  const attackers = new Array<Int32Array>(5).fill(new Int32Array(16).fill(TOP));
+  const rows = [...honest, ...attackers];
+  const mean = Array.from({ length: 16 }, (_, j) => honest.reduce((sum, row) => sum + (row[j] as number), 0) / 7);
+  const distance = (x: ArrayLike<number>): number =>
+    Math.sqrt(mean.reduce((sum, m, j) => sum + ((x[j] as number) - m) ** 2, 0));
+  const radius = Math.max(...honest.map(distance));
+  const missOf = async (config: AggregationConfig): Promise<number> =>
+    distance((await run(config, rows)).master.map((m) => m / 65_536));
+  // 2(K−f)/(K−2f) with K = 12, f = 5.
+  const bound = ((2 * 7) / 2) * radius;
+
+  it("the median stays within honest values", async () =>
+    assert.ok((await missOf({ rule: "coordinate-median" })) <= bound));
+  it("the geometric median stays within its bound, plus a unit of weight for each attacker", async () => {
+    const rounding = (5 / 65_536) * distance(attackers[0] as Int32Array);
+    assert.ok((await missOf({ rule: "geometric-median" })) <= bound + rounding);
+  });
+  it("ByzFed leaves the attackers out", async () => {
+    assert.ok((await missOf({ rule: "byzfed", parameters: { filter: "tau", tau: 2, sizeWeighted: false } })) <= radius);
+  });
+  it("the mean does not", async () => assert.ok((await missOf({ rule: "weighted-mean" })) > 100 * bound));
+});
+
+describe("aggregate", () => {
+  const mean: AggregationConfig = { rule: "weighted-mean" };
+
+  it("reaches both ends of the master range and a remainder of −32 768, and the checkpoint's two parts hold them", async () => {
+    const ends = [MASTER_MIN, MASTER_LIMIT - 1, -32_768, 32_767];
+    const rows = [
+      [-5, 5, -3, 3],
+      [-5, 5, -3, 3],
+    ];
+    const master = Float64Array.from(ends, (end, j) => end - 65_536 * (rows[0]?.[j] as number));
+    const { master: moved } = await run(mean, rows, { master });
+    assert.deepEqual([...moved], ends);
+    const layout = flatLayout(4);
+    const { view, remainder } = splitMaster(moved, layout);
+    assert.deepEqual([...remainder], [0, 32_767, -32_768, 32_767]);
+    assert.deepEqual(joinMaster(view, remainder, layout), moved);
+  });
+
+  it("refuses to leave the master range by one unit, instead of clamping", async () => {
+    await assert.rejects(run(mean, [[1]], { master: Float64Array.of(MASTER_LIMIT - 65_536) }), {
+      code: "GRID_OVERFLOW",
+    });
+    await assert.rejects(run(mean, [[-1]], { master: Float64Array.of(MASTER_MIN + 65_535) }), {
+      code: "GRID_OVERFLOW",
+    });
+  });
+
+  it("does not make −0 out of a model that returns to zero", async () => {
+    const { master } = await run(mean, [[-2], [0]], { master: Float64Array.of(65_536) });
+    assert.ok(Object.is(master[0], 0));
+  });
+
+  it("leaves the parent and the updates as they were", async () => {
+    const master = Float64Array.of(7, 8);
+    const updates = updatesOf([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+      [7, 8],
+    ]);
+    for (const config of RULES) await run(config, [[1, 2]], { master, updates, reputations: [1, 2, 3, 4] });
+    assert.deepEqual([...master], [7, 8]);
+    assert.deepEqual(
+      updates.map(({ values }) => [...values]),
+      [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+        [7, 8],
+      ],
+    );
+  });
+
+  it("refuses members out of order or twice, and lists that do not belong together", async () => {
+    const [a, b] = updatesOf([[1], [2]]);
+    const bad = { code: "BAD_INPUT" };
+    const two = { reputations: [1, 1] };
+    await assert.rejects(run(mean, [[1]], { updates: [b as never, a as never], ...two }), bad);
+    await assert.rejects(run(mean, [[1]], { updates: [a as never, a as never], ...two }), bad);
+    await assert.rejects(run(mean, [[1], [2]], { reputations: [1] }), bad);
+    await assert.rejects(run(mean, [[1, 2]], { layout: flatLayout(3) }), bad);
+    await assert.rejects(run(mean, [[1, 2]], { layout: flatLayout(3), master: new Float64Array(3) }), bad);
+    await assert.rejects(run(mean, [[1]], { alphaQ16: 65_536 }), bad);
+    await assert.rejects(run(mean, [[1]], { samples: [0] }), bad);
+  });
+
+  it("knows each rule's least K and how many Byzantine updates it bears", () => {
+    assert.deepEqual(
+      RULES.map((config) => ruleOf(config).minUpdates),
+      [1, 3, 3, 4, 4],
+    );
+    assert.deepEqual(
+      RULES.map((config) => ruleOf(config).tolerates(9)),
+      [0, 4, 4, undefined, undefined],
+    );
+    assert.equal(ruleOf({ rule: "geometric-median" }).tolerates(10), 4);
+  });
+});

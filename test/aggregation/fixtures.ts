@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
+import type { Random } from "../../src/protocol/random.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
+
+/** One tensor of d coordinates on 2^-18. */
+export const flatLayout = (size: number): ModelLayout =>
+  modelLayout([{ name: "w", shape: [size], fractionBits: 18, group: 0 }]);
+
+/** Rows as verified updates of members 3, 6, 9, …, as if their artifacts had been verified. */
+export function updatesOf(rows: readonly ArrayLike<number>[], samples?: readonly number[]): VerifiedUpdate[] {
+  return rows.map((row, i) => {
+    const update = {
+      kind: "update",
+      memberId: 3 * (i + 1),
+      artifactDigest: `0x${"00".repeat(32)}`,
+      samples: samples?.[i] ?? 100,
+      sealChecked: false,
+      values: Int32Array.from(row),
+    };
+    return update as unknown as VerifiedUpdate;
+  });
+}
+
+export const RULES: readonly AggregationConfig[] = [
+  { rule: "weighted-mean" },
+  { rule: "coordinate-median" },
+  { rule: "geometric-median" },
+  { rule: "byzfed", parameters: { filter: "tau", tau: 2, sizeWeighted: false } },
+  { rule: "byzfed", parameters: { filter: "mad", k: 2, sizeWeighted: true } },
+];
+
+export const nameOf = (config: AggregationConfig): string =>
+  config.rule === "byzfed" ? `byzfed (${config.parameters.filter})` : config.rule;
+
+/** K rows of d normal values around `center`, standard deviation `spread`, in whole grid units. */
+export function cloud(random: Random, count: number, size: number, center: number, spread: number): Int32Array[] {
+  return Array.from({ length: count }, () =>
+    Int32Array.from({ length: size }, () => Math.floor(center + spread * random.normal())),
+  );
+}

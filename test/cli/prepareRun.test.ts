@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { stringify } from "yaml";
+import { readRunRequest } from "../../scripts/lib/runRequest.ts";
+import { decodeDataset } from "../../src/data/encodeDataset.ts";
+import { toHex } from "../../src/protocol/bytes.ts";
+import { decodeCheckpoint, modelRoot } from "../../src/protocol/checkpoint.ts";
+import { contentIdOfDigest } from "../../src/protocol/contentId.ts";
+import { decodeRecipe } from "../../src/protocol/recipe.ts";
+import { openStore } from "../../src/storage/openStore.ts";
+import { foedus, temporaryFolder } from "./support.ts";
+
+const RECIPE = {
+  name: "two classes",
+  model: { kind: "logistic", inputs: 2, classes: 2 },
+  training: { localSteps: 5, batchSize: 4, learningRate: 0.1, momentum: 0.5 },
+  update: { codec: { name: "int8", blockSize: 2 }, maxCoordinate: 1_048_576, maxNormSq: "1000000000000" },
+  aggregation: { rule: "weighted-mean" },
+  scoring: { mode: "exact", permutations: 4, truncation: 0, engine: { batchSize: 8 } },
+  criterion: { progress: 1, tolerance: 1, maxUpdateNorm: 1 },
+  run: {
+    rounds: 3,
+    maxOpenings: 9,
+    cohort: 4,
+    capacity: 8,
+    minAccepted: 3,
+    commitBlocks: 100,
+    judgeBlocks: 50,
+    fetchBlocks: 20,
+    attestBlocks: 50,
+    viewBlocks: 10,
+    challengeBlocks: 100,
+    alphaQ16: 58_982,
+    omegaQ16: 45_875,
+    pool: "1000000000000000000000",
+  },
+};
+
+describe("foedus run prepare", () => {
+  it("publishes what the run file names, and writes what scripts/open-run.ts takes", async (t) => {
+    const folder = await temporaryFolder(t);
+    const at = (name: string) => join(folder, name);
+    await writeFile(at("recipe.yaml"), stringify(RECIPE));
+    await writeFile(at("held-out.csv"), "1,2,0\n3,4,1\n5,6,1\n");
+    const args = [
+      "--recipe",
+      at("recipe.yaml"),
+      "--held-out",
+      at("held-out.csv"),
+      "--held-out-scale",
+      "0.5",
+      "--init-seed",
+      "s",
+    ];
+    const prepare = (store: string, out: string) =>
+      foedus(["run", "prepare", ...args, "--store", `helia:${at(store)}`, "--out", at(out)]);
+    const { code, stderr } = await prepare("store", "run.json");
+    assert.equal(code, 0, stderr);
+
+    const request = await readRunRequest(at("run.json"));
+    assert.equal(request.rounds, 3);
+    assert.equal(request.pool, 10n ** 21n);
+    const store = await openStore({ kind: "helia", folder: at("store"), listen: [] });
+    t.after(() => store.close());
+    const read = async (digest: `0x${string}`): Promise<Uint8Array> => {
+      const id = contentIdOfDigest(digest);
+      assert.ok(await store.serves(id), "published objects are served");
+      return store.get(id, { maxBytes: 1 << 20, timeoutMs: 0 });
+    };
+    const { recipe, layout, digest } = decodeRecipe(await read(request.recipeCid));
+    assert.equal(digest, request.recipeDigest);
+    assert.deepEqual(
+      recipe.layout.map(({ name, shape, fractionBits }) => ({ name, shape, fractionBits })),
+      [
+        { name: "layer1.weight", shape: [2, 2], fractionBits: 18 },
+        { name: "layer1.bias", shape: [2], fractionBits: 18 },
+      ],
+    );
+    assert.equal(recipe.scoring.engine.package, "onnxruntime-web");
+    const heldOut = decodeDataset(await read(recipe.scoring.heldOutCid as `0x${string}`));
+    assert.deepEqual([...heldOut.features], [0.5, 1, 1.5, 2, 2.5, 3]);
+    assert.deepEqual([...heldOut.labels], [0, 1, 1]);
+    const checkpoint = await read(request.initialCheckpointCid);
+    assert.equal(toHex(modelRoot(checkpoint)), request.initialModelRoot);
+    const master = decodeCheckpoint(checkpoint, layout);
+    assert.ok(
+      master.subarray(0, 4).some((value) => value !== 0),
+      "weights are drawn",
+    );
+    assert.ok(
+      master.subarray(4).every((value) => value === 0),
+      "biases are 0",
+    );
+
+    // Anybody can make the same run file again from recipe, data and seed.
+    assert.equal((await prepare("other-store", "again.json")).code, 0);
+    assert.equal(await readFile(at("again.json"), "utf8"), await readFile(at("run.json"), "utf8"));
+  });
+
+  it("says what is wrong with a recipe, and where to publish", async (t) => {
+    const folder = await temporaryFolder(t);
+    const recipe = join(folder, "recipe.yaml");
+    const heldOut = join(folder, "held-out.csv");
+    await writeFile(heldOut, "1,2,0\n");
+    const prepare = (store = `helia:${folder}/store`) =>
+      foedus([
+        "run",
+        "prepare",
+        "--recipe",
+        recipe,
+        "--held-out",
+        heldOut,
+        "--init-seed",
+        "s",
+        "--store",
+        store,
+        "--out",
+        join(folder, "run.json"),
+      ]);
+    for (const [change, store, message] of [
+      [
+        { run: { ...RECIPE.run, rounds: undefined } },
+        undefined,
+        /recipe\.yaml: "run\.rounds" is missing; docs\/running-a-consortium\.md says what to choose/,
+      ],
+      [
+        { aggregation: { rule: "mean" } },
+        undefined,
+        /recipe\.yaml: "aggregation\.rule" is not valid .*; write e\.g\. aggregation/,
+      ],
+      [{ epochs: 3 }, undefined, /recipe\.yaml: "epochs" is unknown; known here are .*model/],
+      [
+        { model: { kind: "logistic", inputs: 3, classes: 2 } },
+        undefined,
+        /3 columns instead of 3 features and a label/,
+      ],
+      [{}, "helia:", /What is published must last: give a store with a folder/],
+      [{}, "http://127.0.0.1:1", /What is published must last/],
+    ] as const) {
+      await writeFile(recipe, stringify({ ...RECIPE, ...change }));
+      const { code, stderr } = await prepare(store);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, message);
+    }
+  });
+});

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Administration } from "../../src/chain/administration.ts";
+import { ChainEndpoint } from "../../src/chain/chainEndpoint.ts";
+import { deployFederation } from "../../src/chain/deploy.ts";
+import { type Deployment, writeDeployment } from "../../src/chain/deployment.ts";
+import { type EmbeddedChain, startEmbeddedChain } from "../../src/chain/embeddedChain.ts";
+import { connectLedger } from "../../src/chain/ledgerClient.ts";
+import { deal } from "../../src/data/deal.ts";
+import { readDigits } from "../../src/data/readDigits.ts";
+import { holdOut } from "../../src/data/subset.ts";
+import { initialiseParameters } from "../../src/learning/layout.ts";
+import { toHex } from "../../src/protocol/bytes.ts";
+import type { LedgerReader } from "../../src/protocol/ledger.ts";
+import { keyedRandom } from "../../src/protocol/random.ts";
+import { prepareRun } from "../../src/round/prepareRun.ts";
+import { type FederationFiles, layOutFederation, writeParticipantFiles } from "../../src/simulation/demoFederation.ts";
+import { demoRecipe } from "../../src/simulation/demoRecipe.ts";
+import { openStore } from "../../src/storage/openStore.ts";
+
+const DIGITS = new URL("../../examples/digits/digits.csv.gz", import.meta.url).pathname;
+const POOL = 10n ** 21n;
+
+export interface FederationPlan {
+  readonly folder: string;
+  /** All keys, shards and the initial model follow from it. */
+  readonly seed: string;
+  readonly members: number;
+  readonly validators: number;
+  readonly rounds: number;
+  /** Whether an auditor is registered before the run, so that every loss is sealed for it too. */
+  readonly auditor: boolean;
+  readonly blockMs: number;
+}
+
+/** A federation with its first run opened, before any participant starts. */
+export interface OpenedFederation {
+  readonly chain: EmbeddedChain;
+  readonly deployment: Deployment;
+  readonly files: FederationFiles;
+  readonly endpoint: ChainEndpoint;
+  readonly ledger: LedgerReader;
+  readonly run: bigint;
+}
+
+/** Chain, contracts, members with their shares of the digits, the sponsor's store and an open run. What it opens is closed by `resources`. */
+export async function openFederation(plan: FederationPlan, resources: AsyncDisposableStack): Promise<OpenedFederation> {
+  const { seed, members, validators, rounds } = plan;
+  const { rest, heldOut } = holdOut(await readDigits(DIGITS), 0.2, seed);
+  const shards = deal(rest, members, { kind: "iid" }, keyedRandom(seed, "deal"));
+  const chain = await startEmbeddedChain({ blockMs: plan.blockMs, accounts: 2 + members + validators });
+  resources.defer(() => chain.stop());
+  const files = await layOutFederation({ folder: plan.folder, seed, shards, validators, accounts: chain.accounts });
+  const adminAccount = chain.accounts[0] as { address: string; privateKey: `0x${string}` };
+  const deployment = await deployFederation({
+    endpoint: { rpcUrl: chain.rpcUrl },
+    deployerKey: adminAccount.privateKey,
+    admin: adminAccount.address,
+    validators: files.validators.map(({ keys }) => ({
+      signer: keys.address,
+      encryptionKey: toHex(keys.encryptionPublicKey),
+    })),
+    developmentToken: true,
+  });
+  await writeDeployment(files.deploymentFile, deployment);
+  const endpoint = await ChainEndpoint.connect({ rpcUrl: chain.rpcUrl, pollingMs: 50 });
+  resources.defer(() => endpoint.close());
+  const admin = new Administration(endpoint, deployment.addresses, adminAccount.privateKey);
+  for (const { keys, name, shard } of files.members) {
+    await admin.admitMember({
+      signer: keys.address,
+      encryptionKey: toHex(keys.encryptionPublicKey),
+      maxSamples: shard.size,
+      name,
+    });
+  }
+  if (plan.auditor)
+    await admin.admitAuditor({
+      signer: files.auditor.address,
+      encryptionKey: toHex(files.auditor.encryptionPublicKey),
+    });
+
+  const sponsor = await openStore({
+    kind: "helia",
+    listen: [files.sponsorAddress],
+    peers: [],
+    swarmKeyFile: files.swarmKeyFile,
+  });
+  resources.defer(() => sponsor.close());
+  const recipe = demoRecipe(heldOut.inputs, heldOut.classes);
+  const prepared = await prepareRun(
+    sponsor,
+    recipe,
+    initialiseParameters(recipe.model, keyedRandom(seed, "initial model")),
+    heldOut,
+  );
+  const token = deployment.token as string;
+  await admin.mint(token, admin.account, POOL);
+  await admin.approve(token, POOL);
+  const { run } = await admin.openRun({
+    ...prepared,
+    rounds,
+    maxOpenings: rounds + 4,
+    cohort: members,
+    capacity: 8,
+    minAccepted: 4,
+    // Long enough for a process to be started again within every phase on a slow machine.
+    commitBlocks: 400,
+    judgeBlocks: 400,
+    fetchBlocks: 200,
+    attestBlocks: 400,
+    viewBlocks: 40,
+    challengeBlocks: 5,
+    alphaQ16: 58_982,
+    omegaQ16: 45_875,
+    verifier: deployment.verifiers[8] as string,
+    token,
+    pool: POOL,
+    disputeBond: 10n ** 18n,
+    scoring: 0,
+  });
+  await writeParticipantFiles(files, run, chain.rpcUrl);
+  const ledger = await connectLedger({ endpoint, addresses: deployment.addresses });
+  return { chain, deployment, files, endpoint, ledger, run };
+}
