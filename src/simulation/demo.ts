@@ -294,18 +294,19 @@ async function deploy(chain: EmbeddedChain, files: FederationFiles): Promise<Dep
 }
 
 async function admit(admin: Administration, files: FederationFiles): Promise<number[]> {
-  const members = await Promise.all(
-    files.members.map(({ name, keys, shard }) =>
-      admin.admitMember({
-        signer: keys.address,
-        encryptionKey: toHex(keys.encryptionPublicKey),
-        maxSamples: 2 * shard.size,
-        name,
-      }),
-    ),
-  );
+  const memberIds: number[] = [];
+  // One after the other: ids are given in the order of the transactions, and the same seed must give everybody the same id.
+  for (const { name, keys, shard } of files.members) {
+    const { memberId } = await admin.admitMember({
+      signer: keys.address,
+      encryptionKey: toHex(keys.encryptionPublicKey),
+      maxSamples: 2 * shard.size,
+      name,
+    });
+    memberIds.push(memberId);
+  }
   await admin.admitAuditor({ signer: files.auditor.address, encryptionKey: toHex(files.auditor.encryptionPublicKey) });
-  return members.map(({ memberId }) => memberId);
+  return memberIds;
 }
 
 async function openTheRun(

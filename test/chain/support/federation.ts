@@ -79,11 +79,11 @@ export async function startFederation(options: { blockMs?: number } = {}): Promi
     ledger: await connectLedger({ endpoint, addresses: deployment.addresses, privateKey: account.privateKey }),
   });
   const memberAccounts = rest.slice(COUNT);
-  await Promise.all(
-    memberAccounts.map((account, i) =>
-      admin.admitMember({ ...keys(account), maxSamples: 1000, name: `Member ${i + 1}` }),
-    ),
-  );
+  // One after the other: ids are given in the order of the transactions, and tests count on member i having id i.
+  for (const [i, account] of memberAccounts.entries()) {
+    const { memberId } = await admin.admitMember({ ...keys(account), maxSamples: 1000, name: `Member ${i + 1}` });
+    if (memberId !== i + 1) throw new Error(`Member ${i + 1} was admitted as ${memberId}.`);
+  }
   return {
     chain,
     endpoint,
