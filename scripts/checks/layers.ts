@@ -13,6 +13,8 @@ const ROWS: readonly (readonly string[])[] = [
     "src/chain",
     "src/storage",
     "src/proving",
+    // The fast backends of the wide kernels: threads, WebAssembly, a GPU. The pure reference stays with aggregation.
+    "src/kernels",
     "src/data",
     "src/learning",
     "src/update",
@@ -48,7 +50,9 @@ const CONTRACT_ROWS: readonly (readonly string[])[] = [
  */
 const DOORS: readonly { readonly packages: readonly string[]; readonly doors: readonly string[] }[] = [
   { packages: ["ethers", "hardhat", "@nomicfoundation/*", "solc"], doors: ["src/chain/", "scripts/"] },
-  { packages: ["onnxruntime-*", "@tensorflow/*", "webgpu"], doors: ["src/learning/"] },
+  { packages: ["onnxruntime-*", "@tensorflow/*"], doors: ["src/learning/"] },
+  { packages: ["webgpu"], doors: ["src/kernels/gpu/"] },
+  { packages: ["assemblyscript"], doors: ["scripts/"] },
   {
     packages: [
       "helia",

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isMasterValue } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
-import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
-import { AggregationError } from "./aggregationError.ts";
-import type { WideKernels } from "./kernels/kernels.ts";
-import { referenceKernels } from "./kernels/reference.ts";
+import type { UpdateSource } from "../protocol/updateChunk.ts";
+import type { WideKernels } from "../protocol/wideKernels.ts";
+import { eachSpan } from "./eachSpan.ts";
+import { moveMaster } from "./moveMaster.ts";
+import { referenceKernels } from "./reference/referenceKernels.ts";
+import { spanLimit, spansOf } from "./spans.ts";
+
+const MEMORY_BYTES = 256 * 1_048_576;
 
 /**
  * The master model moved by Σ λ_k q_k, exact: what a coalition's updates alone would have made of it.
@@ -15,34 +18,20 @@ import { referenceKernels } from "./kernels/reference.ts";
  */
 export async function addWeighted(
   master: Float64Array,
-  updates: readonly VerifiedUpdate[],
+  updates: readonly UpdateSource[],
   weights: Uint32Array,
   layout: ModelLayout,
   kernels: WideKernels = referenceKernels,
 ): Promise<Float64Array> {
-  const values = updates.map((update) => update.values);
-  return moved(master, await kernels.weightedSum(values, weights, layout), layout);
-}
-
-/**
- * master + increment, coordinate by coordinate. No clamp: verified updates and weights of at most 1 in sum cannot leave the range, so a
- * coordinate that does is a fault somewhere before.
- *
- * @throws AggregationError GRID_OVERFLOW
- */
-export function moved(master: Float64Array, increment: Float64Array, layout: ModelLayout): Float64Array {
-  return master.map((m, j) => {
-    const next = m + (increment[j] as number);
-    if (isMasterValue(next)) return next;
-    const tensor = layout.tensors.find(({ offset, size }) => j < offset + size);
-    throw new AggregationError(
-      "GRID_OVERFLOW",
-      `Coordinate ${j} (${tensor?.name}) would become ${next}, outside the master range.`,
-      {
-        coordinate: j,
-        master: m,
-        increment: increment[j],
-      },
-    );
+  const moved = master.slice();
+  if (updates.length === 0) return moved;
+  const columns = Array.from({ length: layout.groups }, (_, group) =>
+    Uint32Array.from(updates, (_, k) => weights[k * layout.groups + group] as number),
+  );
+  const spans = spansOf(layout, spanLimit(updates, MEMORY_BYTES));
+  await eachSpan(updates, spans, kernels, async ({ offset, size, group }, chunks) => {
+    const increment = await kernels.weightedSum(chunks, columns[group] as Uint32Array);
+    moved.set(moveMaster(master.subarray(offset, offset + size), increment, offset, layout), offset);
   });
+  return moved;
 }

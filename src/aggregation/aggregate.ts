@@ -1,86 +1,166 @@
 // SPDX-License-Identifier: Apache-2.0
-import { squaredNorm } from "../protocol/exactNorm.ts";
+import type { Hex } from "../protocol/bytes.ts";
+import { sumOfSquares } from "../protocol/exactNorm.ts";
 import { MAX_UPDATES } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 import type { AggregationConfig } from "../protocol/recipe.ts";
 import { nextReputation, REPUTATION_ONE } from "../protocol/reputation.ts";
-import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
-import { moved } from "./addWeighted.ts";
+import type { UpdateChunk, UpdateSource } from "../protocol/updateChunk.ts";
+import type { GramMatrix, WideKernels } from "../protocol/wideKernels.ts";
 import { AggregationError } from "./aggregationError.ts";
+import { eachSpan } from "./eachSpan.ts";
 import { integerWeights } from "./integerWeights.ts";
-import type { WideKernels } from "./kernels/kernels.ts";
-import { referenceKernels } from "./kernels/reference.ts";
+import { moveMaster } from "./moveMaster.ts";
+import { referenceKernels } from "./reference/referenceKernels.ts";
+import type { RuleDecision } from "./rule.ts";
 import { type AggregationRule, ruleOf } from "./rules.ts";
+import { type Span, spanLimit, spansOf } from "./spans.ts";
+
+/** Where the master model comes from and goes to, span by span. */
+export interface MasterFile {
+  /** The head's values at [offset, offset + size). */
+  read(offset: number, size: number): Promise<Float64Array>;
+  /** The new model's; called once for every coordinate, in ascending order. */
+  write(offset: number, values: Float64Array): Promise<void>;
+}
+
+/** How far a long aggregation has come: passes over all updates, and coordinates done in this one. */
+export interface AggregationProgress {
+  readonly pass: "gram" | "combine";
+  readonly done: number;
+  readonly of: number;
+}
 
 export interface AggregateInput {
   /** The accepted updates, ascending memberId. */
-  readonly updates: readonly VerifiedUpdate[];
+  readonly updates: readonly UpdateSource[];
   /** r before this round, Q16, aligned with `updates`. */
   readonly reputations: readonly number[];
   /** α of the reputation rule, Q16, below 1: at 1 a reputation of 0 would stay 0 and nothing kept could be weighed by it. */
   readonly alphaQ16: number;
+  /** The round's beacon R_t. */
+  readonly beacon: Hex;
   readonly config: AggregationConfig;
-  /** The head's master model; not changed. */
-  readonly master: Float64Array;
   readonly layout: ModelLayout;
+  readonly master: MasterFile;
   readonly kernels?: WideKernels;
+  /** Bytes of chunks held at a time, about; the result does not depend on it. */
+  readonly memoryBytes?: number;
+  readonly onProgress?: (progress: AggregationProgress) => void;
 }
 
 export interface Aggregate {
-  /** The rule's decision, aligned with the updates; coordinate rules keep everything. */
+  /** The rule's decision, aligned with the updates. */
   readonly kept: readonly boolean[];
   /** λ, K × G, row by row, units 2^-16; 0 for what is not kept. Equal shares for coordinate rules, whose result is no weighted sum. */
   readonly weights: Uint32Array;
-  /** The new master model. */
-  readonly master: Float64Array;
   /** Σ (master' − master)², units 2^-2(F_max+16). */
   readonly updateNormSq: bigint;
   /** r after this round, Q16, aligned with the updates. */
   readonly reputations: readonly number[];
 }
 
+const DEFAULT_MEMORY_BYTES = 256 * 1_048_576;
+
 /**
  * Aggregates a round's accepted updates with the run's rule: an exact linear function of them on the master grid (or of their order
- * statistics), the same bits on every machine.
+ * statistics), the same bits on every machine, with every backend, for any size of chunk.
  *
- * @throws AggregationError when a condition of the rule is not met; there is no other rule to fall back to.
+ * Rules that compare whole updates read them twice, once for the Gram matrix and once for the weighted sum; the others once. Memory is
+ * O(K · chunk).
+ *
+ * @throws AggregationError when a condition of the rule is not met; there is no other rule to fall back to. What was written to `master` by
+ * then is of no use.
  */
 export async function aggregate(input: AggregateInput): Promise<Aggregate> {
-  const { updates, reputations, alphaQ16, config, master, layout, kernels = referenceKernels } = input;
+  const { updates, reputations, alphaQ16, config, layout, kernels = referenceKernels } = input;
   const rule = ruleOf(config);
   requireInput(input, rule);
 
-  const values = updates.map((update) => update.values);
-  const samples = updates.map((update) => update.samples);
-  const decision = await rule.decide({ updates: values, samples, reputations, alphaQ16, layout, kernels });
-  const everybody = decision.kind === "coordinates";
-  const kept = everybody ? updates.map(() => true) : decision.kept;
+  const spans = spansOf(layout, spanLimit(updates, input.memoryBytes ?? DEFAULT_MEMORY_BYTES));
+  const gram = rule.usesGram ? await gramOf(input, spans, kernels) : [];
+  const decision = rule.decide({
+    samples: updates.map((update) => update.samples),
+    reputations,
+    alphaQ16,
+    gram,
+    maxFractionBits: layout.maxFractionBits,
+    beacon: input.beacon,
+  });
+  const { kept } = decision;
   if (!kept.includes(true)) {
     throw new AggregationError("NOTHING_KEPT", `The rule ${config.rule} kept none of ${updates.length} updates.`, {
       rule: config.rule,
     });
   }
-  // Every rule here gives all tensor groups the same weights.
-  const column = integerWeights(everybody ? updates.map(() => 1n) : decision.shares, kept);
-  const weights = Uint32Array.from(
-    { length: updates.length * layout.groups },
-    (_, at) => column[Math.floor(at / layout.groups)] as number,
-  );
-  const increment = everybody ? decision.increment : await kernels.weightedSum(values, weights, layout);
+  const column = weightsOf(decision);
+  const updateNormSq = await combine(input, spans, decision, column, kernels);
 
   return {
     kept,
-    weights,
-    master: moved(master, increment, layout),
-    updateNormSq: squaredNorm(increment, layout),
+    // Every rule here gives all tensor groups the same weights.
+    weights: Uint32Array.from(
+      { length: updates.length * layout.groups },
+      (_, at) => column[Math.floor(at / layout.groups)] as number,
+    ),
+    updateNormSq,
     reputations: reputations.map((reputation, i) => nextReputation(reputation, alphaQ16, kept[i] as boolean)),
   };
 }
 
-function requireInput(
-  { updates, reputations, alphaQ16, config, master, layout }: AggregateInput,
-  rule: AggregationRule,
-): void {
+/** One column of λ; equal shares where the result is no weighted sum. */
+function weightsOf(decision: RuleDecision): Uint32Array {
+  const { kept } = decision;
+  return decision.kind === "coordinates"
+    ? integerWeights(
+        kept.map(() => 1n),
+        kept,
+      )
+    : integerWeights(decision.shares, kept, decision.unspent);
+}
+
+/** ⟨Δ_i, Δ_k⟩ of whole updates: a tensor with smaller F counts 4^(F_max−F) times. */
+async function gramOf(
+  { updates, layout, onProgress }: AggregateInput,
+  spans: readonly Span[],
+  kernels: WideKernels,
+): Promise<GramMatrix> {
+  const total = updates.map(() => new Array<bigint>(updates.length).fill(0n));
+  await eachSpan(updates, spans, kernels, async ({ offset, size, shift }, chunks) => {
+    const part = await kernels.gram(chunks);
+    for (const [i, row] of part.entries()) {
+      const sums = total[i] as bigint[];
+      for (const [k, value] of row.entries()) sums[k] = (sums[k] as bigint) + (value << BigInt(2 * shift));
+    }
+    onProgress?.({ pass: "gram", done: offset + size, of: layout.size });
+  });
+  return total;
+}
+
+/** Reads what is kept once more and moves the master model by it. @returns Σ (master' − master)². */
+async function combine(
+  { updates, layout, master, onProgress }: AggregateInput,
+  spans: readonly Span[],
+  decision: RuleDecision,
+  column: Uint32Array,
+  kernels: WideKernels,
+): Promise<bigint> {
+  const taking = updates.filter((_, i) => decision.kept[i]);
+  const weights = column.filter((_, i) => decision.kept[i]);
+  const increment = (chunks: readonly UpdateChunk[]): Promise<Float64Array> =>
+    decision.kind === "coordinates" ? decision.combine(kernels, chunks) : kernels.weightedSum(chunks, weights);
+  let normSq = 0n;
+  await eachSpan(taking, spans, kernels, async (span, chunks) => {
+    const { offset, size, shift } = span;
+    const [before, movement] = await Promise.all([master.read(offset, size), increment(chunks)]);
+    normSq += sumOfSquares(movement) << BigInt(2 * shift);
+    await master.write(offset, moveMaster(before, movement, offset, layout));
+    onProgress?.({ pass: "combine", done: offset + size, of: layout.size });
+  });
+  return normSq;
+}
+
+function requireInput({ updates, reputations, alphaQ16, config, layout }: AggregateInput, rule: AggregationRule): void {
   const count = updates.length;
   if (count < rule.minUpdates) {
     throw new AggregationError(
@@ -101,13 +181,11 @@ function requireInput(
   if (reputations.length !== count) throw bad(`${reputations.length} reputations do not belong to ${count} updates.`);
   if (!Number.isInteger(alphaQ16) || alphaQ16 < 0 || alphaQ16 >= REPUTATION_ONE)
     throw bad(`α is an integer from 0 to 65535 (Q16, below 1), not ${alphaQ16}.`);
-  if (master.length !== layout.size)
-    throw bad(`A master of ${master.length} coordinates does not fit a layout of ${layout.size}.`);
-  for (const [i, { memberId, values, samples }] of updates.entries()) {
+  for (const [i, { memberId, size, samples }] of updates.entries()) {
     const previous = updates[i - 1]?.memberId ?? 0;
     if (memberId <= previous) throw bad(`Updates come in ascending member id; ${memberId} follows ${previous}.`);
-    if (values.length !== layout.size)
-      throw bad(`The update of member ${memberId} has ${values.length} coordinates, the layout ${layout.size}.`);
+    if (size !== layout.size)
+      throw bad(`The update of member ${memberId} has ${size} coordinates, the layout ${layout.size}.`);
     if (!Number.isInteger(samples) || samples < 1)
       throw bad(`Member ${memberId} states ${samples} samples; at least 1 is needed.`);
   }

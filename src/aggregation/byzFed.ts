@@ -25,8 +25,8 @@ const MAD_TO_SIGMA = 1.4826;
  * which docs/protocol.md fixes.
  */
 export function byzFed(parameters: ByzFedParameters) {
-  return async ({ updates, samples, reputations, alphaQ16, layout, kernels }: RuleInput): Promise<WeighedUpdates> => {
-    const squared = squaredDistances(await kernels.gram(updates, layout));
+  return ({ samples, reputations, alphaQ16, gram }: RuleInput): WeighedUpdates => {
+    const squared = squaredDistances(gram);
     const distances = distancesTo(squared, geometricMedianWeights(squared));
     const limit = filterLimit(distances, parameters);
     const kept = Array.from(distances, (distance) => distance <= limit);

@@ -9,6 +9,10 @@ import type { CoordinateResult, RuleInput } from "./rule.ts";
  *
  * Paper: Yin et al. 2018, "Byzantine-robust distributed learning: towards optimal statistical rates".
  */
-export async function coordinateMedian({ updates, layout, kernels }: RuleInput): Promise<CoordinateResult> {
-  return { kind: "coordinates", increment: await kernels.coordinateMedian(updates, layout) };
+export function coordinateMedian({ samples }: RuleInput): CoordinateResult {
+  return {
+    kind: "coordinates",
+    kept: samples.map(() => true),
+    combine: (kernels, updates) => kernels.coordinateMedian(updates),
+  };
 }

@@ -19,9 +19,9 @@ const MAX_ITERATIONS = 200;
  *
  * Papers: Weiszfeld 1937; Minsker 2015; Pillutla et al. 2019, "Robust aggregation for federated learning".
  */
-export async function geometricMedian({ updates, layout, kernels }: RuleInput): Promise<WeighedUpdates> {
-  const distances = squaredDistances(await kernels.gram(updates, layout));
-  return { kind: "weights", kept: updates.map(() => true), shares: sharesOf(geometricMedianWeights(distances)) };
+export function geometricMedian({ samples, gram }: RuleInput): WeighedUpdates {
+  const weights = geometricMedianWeights(squaredDistances(gram));
+  return { kind: "weights", kept: samples.map(() => true), shares: sharesOf(weights) };
 }
 
 /**

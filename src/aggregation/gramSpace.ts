@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { GramMatrix } from "./kernels/kernels.ts";
+import type { GramMatrix } from "../protocol/wideKernels.ts";
 
 /**
  * Geometry of K updates from their exact inner products: float64 programs on K×K numbers, only + − × ÷ √ in a fixed order, so they give

@@ -15,17 +15,16 @@ export function sharesOf(a: Float64Array): bigint[] {
 }
 
 /**
- * One column of λ: 2^16 by largest remainder of the shares. A kept update whose weight rounds to 0 gets one unit from the largest (ties:
+ * One column of λ: 2^16 by largest remainder of the shares, or less by what is left unspent. A kept update whose weight rounds to 0 gets one unit from the largest (ties:
  * lowest id), because *kept* was decided before rounding and must show in the model.
  *
  * @param shares ≥ 0, ascending memberId; those not kept count as 0.
  * @param kept at least one, whose share is positive.
+ * @param unspent share of 2^16 that no update gets, on the scale of the shares; it takes part in the largest remainder as if it came last.
  */
-export function integerWeights(shares: readonly bigint[], kept: readonly boolean[]): Uint32Array {
-  const { amounts } = apportion(
-    BigInt(WEIGHT_ONE),
-    shares.map((share, i) => (kept[i] ? share : 0n)),
-  );
+export function integerWeights(shares: readonly bigint[], kept: readonly boolean[], unspent = 0n): Uint32Array {
+  const { amounts } = apportion(BigInt(WEIGHT_ONE), [...shares.map((share, i) => (kept[i] ? share : 0n)), unspent]);
+  // The unspent part last, so that it may give a unit too.
   const weights = Uint32Array.from(amounts, Number);
   for (const [i, isKept] of kept.entries()) {
     if (!isKept || weights[i] !== 0) continue;
@@ -33,5 +32,5 @@ export function integerWeights(shares: readonly bigint[], kept: readonly boolean
     weights[largest] = (weights[largest] as number) - 1;
     weights[i] = 1;
   }
-  return weights;
+  return weights.subarray(0, shares.length);
 }

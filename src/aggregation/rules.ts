@@ -14,7 +14,10 @@ export interface AggregationRule {
   readonly tolerates: (updates: number) => number | undefined;
   /** Whether the result is decided per coordinate, so that scores use equal weights. */
   readonly coordinateWise: boolean;
-  readonly decide: (input: RuleInput) => Promise<RuleDecision>;
+  /** Whether it decides from inner products, which cost a pass over all updates. */
+  readonly usesGram: boolean;
+  /** A small program on K (or K×K) numbers; what touches d coordinates is left to the kernels. */
+  readonly decide: (input: RuleInput) => RuleDecision;
 }
 
 /** Byzantine updates that leave honest ones in the majority: ⌈K/2⌉ − 1. */
@@ -24,12 +27,18 @@ const minority = (updates: number): number => Math.floor((updates - 1) / 2);
 export function ruleOf(config: AggregationConfig): AggregationRule {
   switch (config.rule) {
     case "weighted-mean":
-      return { minUpdates: 1, tolerates: () => 0, coordinateWise: false, decide: weightedMean };
+      return { minUpdates: 1, tolerates: () => 0, coordinateWise: false, usesGram: false, decide: weightedMean };
     case "coordinate-median":
-      return { minUpdates: 3, tolerates: minority, coordinateWise: true, decide: coordinateMedian };
+      return { minUpdates: 3, tolerates: minority, coordinateWise: true, usesGram: false, decide: coordinateMedian };
     case "geometric-median":
-      return { minUpdates: 3, tolerates: minority, coordinateWise: false, decide: geometricMedian };
+      return { minUpdates: 3, tolerates: minority, coordinateWise: false, usesGram: true, decide: geometricMedian };
     case "byzfed":
-      return { minUpdates: 4, tolerates: () => undefined, coordinateWise: false, decide: byzFed(config.parameters) };
+      return {
+        minUpdates: 4,
+        tolerates: () => undefined,
+        coordinateWise: false,
+        usesGram: true,
+        decide: byzFed(config.parameters),
+      };
   }
 }

@@ -9,6 +9,6 @@ import type { RuleInput, WeighedUpdates } from "./rule.ts";
  *
  * Paper: McMahan et al. 2017, "Communication-efficient learning of deep networks from decentralized data".
  */
-export async function weightedMean({ samples }: RuleInput): Promise<WeighedUpdates> {
+export function weightedMean({ samples }: RuleInput): WeighedUpdates {
   return { kind: "weights", kept: samples.map(() => true), shares: samples.map(BigInt) };
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { aggregate } from "../aggregation/aggregate.ts";
+import { masterInMemory } from "../aggregation/masterInMemory.ts";
 import { type Participant, participantsRoot, type RoundResult, scoresDigest } from "../protocol/attestation.ts";
 import { bitmapOf } from "../protocol/bitmap.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
 import { encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
 import { ZERO_WORD } from "../protocol/commitment.ts";
 import type { CommitRecord } from "../protocol/ledger.ts";
+import { denseSource } from "../protocol/updateChunk.ts";
 import type { VerifiedArtifact, VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
 import type { RunContext } from "./runContext.ts";
 import { type Scorer, scoreUpdates } from "./scoreUpdates.ts";
@@ -114,19 +116,22 @@ async function moveModel(
   checkpointCidOf: (file: Uint8Array) => Promise<Hex>,
 ): Promise<Movement> {
   const updates = input.updates.map(({ verified }) => verified as VerifiedUpdate);
+  const sources = updates.map(denseSource);
+  const model = masterInMemory(input.parent);
   const aggregated = await aggregate({
-    updates,
+    updates: sources,
     reputations: input.reputations,
     alphaQ16: context.params.alphaQ16,
+    beacon: input.beacon,
     config: context.recipe.aggregation,
-    master: input.parent,
+    master: model,
     layout: context.layout,
   });
-  const scores = await scoreUpdates(context, scorer, input.parent, updates, aggregated, input.beacon, input.round);
-  const checkpoint = encodeCheckpoint(aggregated.master, context.layout);
+  const scores = await scoreUpdates(context, scorer, input.parent, sources, aggregated, input.beacon, input.round);
+  const checkpoint = encodeCheckpoint(model.after, context.layout);
   return {
     kept: bitmapOf(input.updates.filter((_, i) => aggregated.kept[i]).map(({ commit }) => commit.commitIndex)),
-    master: aggregated.master,
+    master: model.after,
     weights: [...aggregated.weights],
     scores,
     modelRoot: toHex(modelRoot(checkpoint)),

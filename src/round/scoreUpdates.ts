@@ -2,6 +2,7 @@
 
 import { addWeighted } from "../aggregation/addWeighted.ts";
 import type { Aggregate } from "../aggregation/aggregate.ts";
+import { ruleOf } from "../aggregation/rules.ts";
 import { type CoalitionWeighting, coalitionWeights } from "../incentives/coalitionWeights.ts";
 import { monteCarloShapley } from "../incentives/shapley.ts";
 import { agreedLoss } from "../learning/agreedLoss.ts";
@@ -10,7 +11,7 @@ import { bitsOf } from "../protocol/bitmap.ts";
 import { fromHex, type Hex } from "../protocol/bytes.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { splitMaster } from "../protocol/grid.ts";
-import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
+import type { UpdateSource } from "../protocol/updateChunk.ts";
 import type { RunContext } from "./runContext.ts";
 
 /** What exact scoring needs beside the round: the public held-out set and the agreed engine. */
@@ -29,7 +30,7 @@ export async function scoreUpdates(
   context: RunContext,
   scorer: Scorer,
   parent: Float64Array,
-  updates: readonly VerifiedUpdate[],
+  updates: readonly UpdateSource[],
   aggregate: Aggregate,
   beacon: Hex,
   round: number,
@@ -39,7 +40,7 @@ export async function scoreUpdates(
   const lossOf = (master: Float64Array): Promise<bigint> =>
     agreedLoss(scorer.model, splitMaster(master, layout).view, scorer.heldOut);
   const before = await lossOf(parent);
-  const weighting: CoalitionWeighting = recipe.aggregation.rule === "coordinate-median" ? "equal" : "own";
+  const weighting: CoalitionWeighting = ruleOf(recipe.aggregation).coordinateWise ? "equal" : "own";
 
   const utility = async (coalition: bigint): Promise<bigint> => {
     const rows = bitsOf(coalition).map((player) => players[player] as number);

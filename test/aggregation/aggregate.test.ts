@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { addWeighted } from "../../src/aggregation/addWeighted.ts";
-import { type Aggregate, type AggregateInput, aggregate } from "../../src/aggregation/aggregate.ts";
+import type { Aggregate } from "../../src/aggregation/aggregate.ts";
 import { ruleOf } from "../../src/aggregation/rules.ts";
 import {
   joinMaster,
@@ -16,18 +16,19 @@ import {
 import { modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { AggregationConfig } from "../../src/protocol/recipe.ts";
-import { cloud, flatLayout, nameOf, RULES, updatesOf } from "./fixtures.ts";
+import { denseSource } from "../../src/protocol/updateChunk.ts";
+import { aggregateInMemory, cloud, flatLayout, type InMemory, nameOf, RULES, updatesOf } from "./fixtures.ts";
 
 const ALPHA = 58_982;
 const TOP = UPDATE_LIMIT - 1;
 const run = (
   config: AggregationConfig,
   rows: readonly ArrayLike<number>[],
-  changes: Partial<AggregateInput> & { samples?: number[] } = {},
-): Promise<Aggregate> => {
+  changes: Partial<InMemory> & { samples?: number[] } = {},
+): Promise<Aggregate & { master: Float64Array }> => {
   const size = rows[0]?.length ?? 1;
   const { samples, ...rest } = changes;
-  return aggregate({
+  return aggregateInMemory({
     updates: updatesOf(rows, samples),
     reputations: rows.map(() => 65_536),
     alphaQ16: ALPHA,
@@ -240,7 +241,7 @@ for (const config of linear) {
       const rows = cloud(keyedRandom("coalition"), 6, 10, 100, 50);
       const master = new Float64Array(10).fill(12_345);
       const { weights, master: moved } = await run(config, rows, { master });
-      assert.deepEqual(await addWeighted(master, updatesOf(rows), weights, flatLayout(10)), moved);
+      assert.deepEqual(await addWeighted(master, updatesOf(rows).map(denseSource), weights, flatLayout(10)), moved);
     });
   });
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Aggregate, aggregate } from "../../src/aggregation/aggregate.ts";
+import type { Aggregate } from "../../src/aggregation/aggregate.ts";
 import { type ByzFedParameters, filterLimit } from "../../src/aggregation/byzFed.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import { cloud, flatLayout, updatesOf } from "./fixtures.ts";
+import { aggregateInMemory, cloud, flatLayout, updatesOf } from "./fixtures.ts";
 
 const ALPHA = 58_982; // 0.9
 const run = (
   rows: readonly ArrayLike<number>[],
   parameters: Partial<ByzFedParameters> & { tau?: number; k?: number; filter?: "tau" | "mad" } = {},
   options: { samples?: number[]; reputations?: number[]; alphaQ16?: number } = {},
-): Promise<Aggregate> => {
+): Promise<Aggregate & { master: Float64Array }> => {
   const size = rows[0]?.length as number;
-  return aggregate({
+  return aggregateInMemory({
     updates: updatesOf(rows, options.samples),
     reputations: options.reputations ?? rows.map(() => 65_536),
     alphaQ16: options.alphaQ16 ?? ALPHA,

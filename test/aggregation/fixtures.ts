@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { type Aggregate, type AggregateInput, aggregate } from "../../src/aggregation/aggregate.ts";
+import { masterInMemory } from "../../src/aggregation/masterInMemory.ts";
 import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
 import type { Random } from "../../src/protocol/random.ts";
 import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import { denseSource } from "../../src/protocol/updateChunk.ts";
 import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
 
 /** One tensor of d coordinates on 2^-18. */
@@ -39,4 +42,23 @@ export function cloud(random: Random, count: number, size: number, center: numbe
   return Array.from({ length: count }, () =>
     Int32Array.from({ length: size }, () => Math.floor(center + spread * random.normal())),
   );
+}
+
+/** An aggregation of what is in memory. */
+export type InMemory = Omit<AggregateInput, "updates" | "master" | "beacon"> & {
+  readonly updates: readonly VerifiedUpdate[];
+  readonly master: Float64Array;
+};
+
+export const BEACON = `0x${"5a".repeat(32)}` as const;
+
+export async function aggregateInMemory(input: InMemory): Promise<Aggregate & { readonly master: Float64Array }> {
+  const model = masterInMemory(input.master);
+  const result = await aggregate({
+    ...input,
+    updates: input.updates.map(denseSource),
+    beacon: BEACON,
+    master: model,
+  });
+  return { ...result, master: model.after };
 }

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { geometricMedianWeights } from "../../src/aggregation/geometricMedian.ts";
 import { distancesTo, median, squaredDistances } from "../../src/aggregation/gramSpace.ts";
-import { referenceKernels } from "../../src/aggregation/kernels/reference.ts";
+import { referenceKernels } from "../../src/aggregation/reference/referenceKernels.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import { cloud, flatLayout } from "./fixtures.ts";
+import { cloud } from "./fixtures.ts";
 
 const distancesOf = async (rows: readonly ArrayLike<number>[]): Promise<Float64Array> => {
   const updates = rows.map((row) => Int32Array.from(row));
-  return squaredDistances(await referenceKernels.gram(updates, flatLayout(updates[0]?.length ?? 1)));
+  return squaredDistances(await referenceKernels.gram(updates.map((values) => ({ kind: "dense", values }))));
 };
 const weightsOf = async (...rows: number[][]): Promise<Float64Array> => geometricMedianWeights(await distancesOf(rows));
 const close = (actual: number | undefined, expected: number, tolerance: number): void =>

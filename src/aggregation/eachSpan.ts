@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { UpdateChunk, UpdateReader, UpdateSource } from "../protocol/updateChunk.ts";
+import type { KernelMemory, WideKernels } from "../protocol/wideKernels.ts";
+import type { Span } from "./spans.ts";
+
+/** Chunks of one span with the memory they lie in. */
+interface Filled {
+  readonly span: Span;
+  readonly chunks: UpdateChunk[];
+}
+
+/**
+ * One pass over K updates: calls `visit` for every span in order with the chunks of all updates. While one span is computed the next is read,
+ * into the other half of the memory, so fetching, inflating and computing overlap; no more than two spans are ever held.
+ */
+export async function eachSpan(
+  sources: readonly UpdateSource[],
+  spans: readonly Span[],
+  kernels: WideKernels,
+  visit: (span: Span, chunks: readonly UpdateChunk[]) => Promise<void>,
+): Promise<void> {
+  const longest = spans.reduce((most, { size }) => Math.max(most, size), 0);
+  const readers: UpdateReader[] = [];
+  const memories: KernelMemory[] = [];
+  let underWay: Promise<Filled> | undefined;
+  try {
+    for (const source of sources) readers.push(await source.open());
+    const halves = [0, 1].map(() =>
+      sources.map((source) => {
+        const memory = kernels.allocate(source.bytesPerChunk(longest));
+        memories.push(memory);
+        return memory.bytes;
+      }),
+    );
+    const read = async (at: number): Promise<Filled> => {
+      const span = spans[at] as Span;
+      const half = halves[at % 2] as Uint8Array[];
+      return {
+        span,
+        chunks: await Promise.all(readers.map((reader, k) => reader.read(span.size, half[k] as Uint8Array))),
+      };
+    };
+    let next = read(0);
+    for (let at = 0; at < spans.length; at++) {
+      underWay = next;
+      const { span, chunks } = await next;
+      if (at + 1 < spans.length) {
+        underWay = next = read(at + 1);
+        // If visiting fails first, this read may fail later with nobody waiting.
+        next.catch(() => {});
+      }
+      await visit(span, chunks);
+    }
+  } finally {
+    await underWay?.catch(() => {});
+    for (const memory of memories) memory.free();
+    await Promise.all(readers.map((reader) => reader.close()));
+  }
+}

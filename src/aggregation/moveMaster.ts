@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import { isMasterValue } from "../protocol/grid.ts";
+import type { ModelLayout } from "../protocol/layout.ts";
+import { AggregationError } from "./aggregationError.ts";
+
+/**
+ * master + increment, coordinate by coordinate. No clamp: verified updates and weights of at most 1 in sum cannot leave the range, so a
+ * coordinate that does is a fault somewhere before.
+ *
+ * @param offset coordinate of the first value; for the message alone.
+ * @throws AggregationError GRID_OVERFLOW
+ */
+export function moveMaster(
+  master: Float64Array,
+  increment: Float64Array,
+  offset: number,
+  layout: ModelLayout,
+): Float64Array {
+  const moved = new Float64Array(master.length);
+  for (let j = 0; j < moved.length; j++) {
+    const next = (master[j] as number) + (increment[j] as number);
+    if (!isMasterValue(next)) throw overflow(offset + j, master[j] as number, increment[j] as number, layout);
+    moved[j] = next;
+  }
+  return moved;
+}
+
+function overflow(coordinate: number, master: number, increment: number, layout: ModelLayout): AggregationError {
+  const tensor = layout.tensors.find(({ offset, size }) => coordinate < offset + size);
+  return new AggregationError(
+    "GRID_OVERFLOW",
+    `Coordinate ${coordinate} (${tensor?.name}) would become ${master + increment}, outside the master range.`,
+    { coordinate, master, increment },
+  );
+}
