@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { referenceKernels } from "../aggregation/reference/referenceKernels.ts";
 import { roundHead, scoresDigest } from "../protocol/attestation.ts";
 import { bindingChallenge, bindingDigest, bindingVector, evaluateBinding } from "../protocol/binding.ts";
 import { bitsOf, hasBit } from "../protocol/bitmap.ts";
@@ -77,7 +78,7 @@ export async function replayRound(
   const lossesOpened = updates.every(({ verified }) => verified.opening !== undefined);
   const decision = await decideRound(
     replay,
-    replay.scorer,
+    { scorer: replay.scorer, kernels: referenceKernels },
     {
       round: round.round,
       closing: round.closing,

@@ -9,6 +9,7 @@ import { ZERO_WORD } from "../protocol/commitment.ts";
 import type { CommitRecord } from "../protocol/ledger.ts";
 import { denseSource } from "../protocol/updateChunk.ts";
 import type { VerifiedArtifact, VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
+import type { WideKernels } from "../protocol/wideKernels.ts";
 import type { RunContext } from "./runContext.ts";
 import { type Scorer, scoreUpdates } from "./scoreUpdates.ts";
 
@@ -43,16 +44,23 @@ export interface Decision {
   readonly scores: readonly number[];
 }
 
+/** What computes; the result does not depend on which. */
+export interface Machinery {
+  readonly scorer: Scorer;
+  /** Validators use the fastest they have, the audit the plain reference. */
+  readonly kernels: WideKernels;
+}
+
 /** Steps 5 and 6 of a round and the result T (design §4): a pure function that validators run and auditors repeat. */
 export async function decideRound(
   context: RunContext,
-  scorer: Scorer,
+  machinery: Machinery,
   input: DecisionInput,
   checkpointCidOf: (file: Uint8Array) => Promise<Hex>,
 ): Promise<Decision> {
   const decision = input.closing
     ? keepModel(input, context.layout.groups)
-    : await moveModel(context, scorer, input, checkpointCidOf);
+    : await moveModel(context, machinery, input, checkpointCidOf);
   const groups = decision.weights.length / Math.max(1, input.updates.length);
   const participants = input.updates.map(({ commit }, i): Participant => {
     const { memberId, artifactDigest, artifactCid, samples, lossCommitment } = commit.commitment;
@@ -111,7 +119,7 @@ function keepModel({ parent, parentModelRoot, parentCheckpointCid, updates }: De
 
 async function moveModel(
   context: RunContext,
-  scorer: Scorer,
+  { scorer, kernels }: Machinery,
   input: DecisionInput,
   checkpointCidOf: (file: Uint8Array) => Promise<Hex>,
 ): Promise<Movement> {
@@ -126,8 +134,14 @@ async function moveModel(
     config: context.recipe.aggregation,
     master: model,
     layout: context.layout,
+    kernels,
   });
-  const scores = await scoreUpdates(context, scorer, input.parent, sources, aggregated, input.beacon, input.round);
+  const { parent, beacon, round } = input;
+  const scores = await scoreUpdates(
+    context,
+    { scorer, kernels },
+    { parent, updates: sources, aggregated, beacon, round },
+  );
   const checkpoint = encodeCheckpoint(model.after, context.layout);
   return {
     kept: bitmapOf(input.updates.filter((_, i) => aggregated.kept[i]).map(({ commit }) => commit.commitIndex)),

@@ -12,12 +12,23 @@ import { fromHex, type Hex } from "../protocol/bytes.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { splitMaster } from "../protocol/grid.ts";
 import type { UpdateSource } from "../protocol/updateChunk.ts";
+import type { WideKernels } from "../protocol/wideKernels.ts";
 import type { RunContext } from "./runContext.ts";
 
 /** What exact scoring needs beside the round: the public held-out set and the agreed engine. */
 export interface Scorer {
   readonly model: AgreedModel;
   readonly heldOut: Dataset;
+}
+
+/** What scores are a function of, beside the run. */
+export interface ScoringInput {
+  /** The head's master model. */
+  readonly parent: Float64Array;
+  readonly updates: readonly UpdateSource[];
+  readonly aggregated: Aggregate;
+  readonly beacon: Hex;
+  readonly round: number;
 }
 
 /**
@@ -28,15 +39,11 @@ export interface Scorer {
  */
 export async function scoreUpdates(
   context: RunContext,
-  scorer: Scorer,
-  parent: Float64Array,
-  updates: readonly UpdateSource[],
-  aggregate: Aggregate,
-  beacon: Hex,
-  round: number,
+  { scorer, kernels }: { readonly scorer: Scorer; readonly kernels: WideKernels },
+  { parent, updates, aggregated, beacon, round }: ScoringInput,
 ): Promise<number[]> {
   const { layout, recipe } = context;
-  const players = updates.map((_, i) => i).filter((i) => aggregate.kept[i]);
+  const players = updates.map((_, i) => i).filter((i) => aggregated.kept[i]);
   const lossOf = (master: Float64Array): Promise<bigint> =>
     agreedLoss(scorer.model, splitMaster(master, layout).view, scorer.heldOut);
   const before = await lossOf(parent);
@@ -44,8 +51,8 @@ export async function scoreUpdates(
 
   const utility = async (coalition: bigint): Promise<bigint> => {
     const rows = bitsOf(coalition).map((player) => players[player] as number);
-    const weights = coalitionWeights(aggregate.weights, layout.groups, rows, weighting);
-    return before - (await lossOf(await addWeighted(parent, updates, weights, layout)));
+    const weights = coalitionWeights(aggregated.weights, layout.groups, rows, weighting);
+    return before - (await lossOf(await addWeighted(parent, updates, weights, layout, kernels)));
   };
   const scores = await monteCarloShapley(players.length, utility, {
     permutations: recipe.scoring.permutations,

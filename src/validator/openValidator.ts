@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { referenceKernels } from "../aggregation/reference/referenceKernels.ts";
 import { isDevelopmentChain } from "../chain/developmentAccounts.ts";
 import type { ParticipantKeys } from "../chain/keys.ts";
 import { createAgreedEngine } from "../learning/engines/agreed.ts";
@@ -83,6 +84,7 @@ export async function openValidator(
     ledger,
     store,
     scorer: { model, heldOut },
+    kernels: referenceKernels,
     prover,
     encryptionPrivateKey,
     beaconSecret,

@@ -91,7 +91,7 @@ async function decide(
   requireOpen(view, await validator.ledger.runView(validator.run));
   return decideRound(
     validator,
-    validator.scorer,
+    validator,
     {
       round: view.round,
       closing: view.closing,

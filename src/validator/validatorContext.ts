@@ -2,6 +2,7 @@
 import type { ContentStore } from "../protocol/contentStore.ts";
 import type { LedgerWriter, RoundView, ValidatorRecord } from "../protocol/ledger.ts";
 import type { Logger } from "../protocol/logger.ts";
+import type { WideKernels } from "../protocol/wideKernels.ts";
 import type { Recipients } from "../round/recipients.ts";
 import type { RunContext } from "../round/runContext.ts";
 import type { Scorer } from "../round/scoreUpdates.ts";
@@ -12,6 +13,8 @@ export interface ValidatorContext extends RunContext {
   readonly ledger: LedgerWriter;
   readonly store: ContentStore;
   readonly scorer: Scorer;
+  /** The backend that aggregates: `--device`. */
+  readonly kernels: WideKernels;
   readonly prover: LossProver;
   /** X25519 private key, raw 32 bytes, matching the registered encryption key. */
   readonly encryptionPrivateKey: Uint8Array;
