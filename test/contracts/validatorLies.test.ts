@@ -278,6 +278,24 @@ describe("lies of validators", () => {
       assert.equal(await read(world.ledger, "failureOf", [run, played.round]), 3n, "NoQuorum");
     });
 
+    it("with q − 1 agreeing seals, whoever the others are that sealed something else", async () => {
+      for (const liars of [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+        [3, 0],
+      ]) {
+        const played = await playJudged(world, run);
+        for (const index of [0, 1, 2, 3]) {
+          const result = liars.includes(index) ? { ...played.result, modelRoot: word("poisoned") } : played.result;
+          const { account } = validator(index);
+          await send(account, world.proof, "attest", [run, played.round, sealOf(world, result, validator(index))]);
+        }
+        await reverts(world, finalise(world, played), "ProofOfTrainingNoQuorum", { agreeing: 2, quorum: 3 });
+        await skipPhase(world, run, played.round, "finaliseDeadline");
+      }
+    });
+
     it("with q of n seals", async () => {
       const played = await playAttested(world, run, { attesters: world.validators.slice(1) });
       await finalise(world, played);
