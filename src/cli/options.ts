@@ -3,6 +3,7 @@
 /** Options that several commands take, with their checks. */
 
 import { InvalidArgumentError, Option } from "commander";
+import { DEVICES } from "../protocol/wideKernels.ts";
 import { LOG_LEVELS } from "./logLevels.ts";
 
 export function rpcOption(): Option {
@@ -36,6 +37,10 @@ export function passphraseFileOption(): Option {
 
 export function logOption(): Option {
   return new Option("--log <level>", "least level that is logged").choices(LOG_LEVELS);
+}
+
+export function deviceOption(): Option {
+  return new Option("--device <device>", "what aggregates; all give the same bits").choices(DEVICES);
 }
 
 export function parseUrl(text: string): string {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
+import type { Device } from "../protocol/wideKernels.ts";
 import type { LogLevel } from "./logLevels.ts";
-import { logOption, rpcOption } from "./options.ts";
+import { deviceOption, integerAtLeast, logOption, rpcOption } from "./options.ts";
 
 interface Options {
   readonly config: string;
   readonly rpc?: string;
   readonly log?: LogLevel;
   readonly keepServing?: boolean;
+  readonly device?: Device;
+  readonly threads?: number;
 }
 
 /** `foedus validator start` */
@@ -17,22 +20,32 @@ export function validatorCommand(): Command {
     .requiredOption("--config <file>", "the validator's YAML file (docs/running-a-consortium.md)")
     .addOption(rpcOption())
     .addOption(logOption())
+    .addOption(deviceOption())
+    .option("--threads <number>", "processor threads that aggregate (default: all)", integerAtLeast(1))
     .option("--keep-serving", "when the run is settled, go on serving its objects until stopped")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ foedus validator start --config validator.yaml\n  $ foedus validator start --config validator.yaml --log debug\n\nIt can be stopped or killed at any time and started again. After the run, --keep-serving or `foedus store serve` keeps its\nartifacts and checkpoints available to auditors.",
+      "\nExamples:\n  $ foedus validator start --config validator.yaml\n  $ foedus validator start --config validator.yaml --log debug\n  $ foedus validator start --config validator.yaml --device gpu\n\nIt can be stopped or killed at any time and started again. After the run, --keep-serving or `foedus store serve` keeps its\nartifacts and checkpoints available to auditors.",
     )
     .action(async (options: Options) => startValidator(options));
   return new Command("validator").description("run a validator").addCommand(start);
 }
 
-async function startValidator({ config: file, keepServing, ...overrides }: Options): Promise<void> {
+async function startValidator({ config: file, keepServing, device, threads, ...overrides }: Options): Promise<void> {
   const [{ readValidatorConfig }, { createLog }, { stopSignals, untilStopped }] = await Promise.all([
     import("../validator/options.ts"),
     import("./log.ts"),
     import("./stopSignals.ts"),
   ]);
-  const config = { ...(await readValidatorConfig(file)), ...overrides };
+  const written = await readValidatorConfig(file);
+  const config = {
+    ...written,
+    ...overrides,
+    aggregation: {
+      device: device ?? written.aggregation.device,
+      threads: threads ?? written.aggregation.threads,
+    },
+  };
   const log = createLog(config.log);
   using stop = stopSignals((signal) => log.info({ signal }, "stopping; the same signal again ends at once"));
   await untilStopped(stop, async () => {

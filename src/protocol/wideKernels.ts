@@ -4,6 +4,10 @@ import type { UpdateChunk } from "./updateChunk.ts";
 /** Exact inner products of K vectors: `gram[i][j]` = ⟨x_i, x_j⟩, symmetric. */
 export type GramMatrix = readonly (readonly bigint[])[];
 
+/** What an operator may ask for (`--device`): `auto` is a GPU where there is a real one whose driver works, else the processor. */
+export const DEVICES = ["auto", "cpu", "gpu"] as const;
+export type Device = (typeof DEVICES)[number];
+
 /** What computes: shown to users, recorded in benchmarks. */
 export interface KernelDevice {
   readonly backend: "reference" | "cpu" | "gpu";

@@ -9,6 +9,7 @@ import { encodeDataset } from "../data/encodeDataset.ts";
 import { toHex, utf8 } from "../protocol/bytes.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { sha256 } from "../protocol/hash.ts";
+import type { Device } from "../protocol/wideKernels.ts";
 import { freePorts } from "./freePorts.ts";
 
 /** A participant of a simulated federation: its keys and the files a real one would have. */
@@ -97,7 +98,12 @@ export async function layOutFederation(options: {
 }
 
 /** Writes what each participant starts from: key file, passphrase, YAML, and a member's own data. */
-export async function writeParticipantFiles(files: FederationFiles, run: bigint, rpcUrl: string): Promise<void> {
+export async function writeParticipantFiles(
+  files: FederationFiles,
+  run: bigint,
+  rpcUrl: string,
+  device: Device = "auto",
+): Promise<void> {
   const validatorAddresses = files.validators.map(({ storeAddress }) => storeAddress);
   const common = {
     rpc: rpcUrl,
@@ -138,6 +144,7 @@ export async function writeParticipantFiles(files: FederationFiles, run: bigint,
         swarmKeyFile: files.swarmKeyFile,
       },
       prover: { threads: 1 },
+      aggregation: { device },
     });
   }
 }

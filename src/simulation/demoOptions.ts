@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ConfigError } from "../protocol/errors.ts";
+import type { Device } from "../protocol/wideKernels.ts";
 
 export interface DemoOptions {
   readonly rounds: number;
@@ -10,6 +11,8 @@ export interface DemoOptions {
   readonly out: string;
   /** Every node and validator as its own process of the operating system. */
   readonly processes: boolean;
+  /** What the validators aggregate on. */
+  readonly device: Device;
 }
 
 export const DEMO_DEFAULTS: DemoOptions = {
@@ -19,6 +22,7 @@ export const DEMO_DEFAULTS: DemoOptions = {
   seed: "foedus",
   out: "out/demo",
   processes: false,
+  device: "auto",
 };
 
 /** The accuracy that ten rounds must reach; fewer rounds are too short to ask for it. */

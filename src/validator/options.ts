@@ -9,6 +9,7 @@ import {
   resolveParticipantPaths,
 } from "../process/config.ts";
 import { readYaml } from "../process/readYaml.ts";
+import { DEVICES } from "../protocol/wideKernels.ts";
 
 export const validatorConfigSchema = z.strictObject({
   ...participantOptions,
@@ -20,12 +21,23 @@ export const validatorConfigSchema = z.strictObject({
       artifacts: z.string().min(1).optional(),
     })
     .prefault({}),
+  aggregation: z
+    .strictObject({
+      /** What computes; the result does not depend on it. */
+      device: z.enum(DEVICES).default("auto"),
+      /** Threads on the processor. Left out: as many as it has. */
+      threads: z.int().min(1).max(256).optional(),
+    })
+    .prefault({}),
 });
 
 const hints: Hints = {
   ...participantHints,
   prover: "write e.g. prover: { threads: 1, artifacts: circuits }, or leave it out",
   "prover.threads": "write how many cores proving may use, from 1 to 64",
+  aggregation: "write e.g. aggregation: { device: auto, threads: 4 }, or leave it out",
+  "aggregation.device": "write auto, cpu or gpu; all give the same bits",
+  "aggregation.threads": "write how many cores aggregation may use, from 1 to 256",
   "prover.artifacts": "write the folder of the circuits and keys of the consortium's ceremony",
 };
 
