@@ -7,6 +7,7 @@ import type { UpdateChunk } from "../../src/protocol/updateChunk.ts";
 import type { WideKernels } from "../../src/protocol/wideKernels.ts";
 import { dense, FORMS, type Known, sparse, TOP } from "./chunks.ts";
 import * as oracle from "./oracle.ts";
+import { digestOf, inputsOf, readKernelCases } from "./vectors.ts";
 
 const EDGES = [0, 1, -1, TOP, -TOP, 4_095, 4_096, -4_095, -4_096, -4_097, 32_767, -32_767, 32_768, -32_768, 127, -128];
 const edge = fc.constantFrom(...EDGES);
@@ -236,6 +237,23 @@ export function describeKernels(name: string, open: () => Promise<WideKernels>, 
       for (const memory of memories) memory.free();
       assert.deepEqual(chunksOf(known), snapshot);
     });
+
+    for (const given of readKernelCases()) {
+      it(`gives what test/vectors/kernels.json says: ${given.name}`, async () => {
+        const { known, weights } = inputsOf(given);
+        const chunks = chunksOf(known);
+        const digests = {
+          weightedSum: digestOf(await kernels.weightedSum(chunks, weights)),
+          gram: digestOf(await kernels.gram(chunks)),
+          squaredNorms: digestOf(await kernels.squaredNorms(chunks)),
+          squaredDistances: digestOf(await kernels.squaredDistances(chunks, chunks[0] as UpdateChunk)),
+          coordinateMedian: digestOf(await kernels.coordinateMedian(chunks)),
+          trimmedMean: digestOf(await kernels.trimmedMean(chunks, given.trim)),
+          meanAroundMedian: digestOf(await kernels.meanAroundMedian(chunks, given.nearest)),
+        };
+        assert.deepEqual(digests, given.digests);
+      });
+    }
 
     it("takes calls that overlap, and empty sparse updates", async () => {
       const random = keyedRandom("overlap");
