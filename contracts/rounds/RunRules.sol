@@ -23,10 +23,15 @@ contract RunRules {
     /// So many scores of 32 bits each fit a contribution of 56 bits.
     uint256 private constant MAX_OPENINGS = 2 ** 24 - 1;
 
-    bytes32 private constant WEIGHTED_MEAN = keccak256("weighted-mean");
-    bytes32 private constant COORDINATE_MEDIAN = keccak256("coordinate-median");
-    bytes32 private constant GEOMETRIC_MEDIAN = keccak256("geometric-median");
-    bytes32 private constant BYZFED = keccak256("byzfed");
+    bytes30 private constant WEIGHTED_MEAN = bytes30(keccak256("weighted-mean"));
+    bytes30 private constant COORDINATE_MEDIAN = bytes30(keccak256("coordinate-median"));
+    bytes30 private constant TRIMMED_MEAN = bytes30(keccak256("trimmed-mean"));
+    bytes30 private constant GEOMETRIC_MEDIAN = bytes30(keccak256("geometric-median"));
+    bytes30 private constant KRUM = bytes30(keccak256("krum"));
+    bytes30 private constant MULTI_KRUM = bytes30(keccak256("multi-krum"));
+    bytes30 private constant BULYAN = bytes30(keccak256("bulyan"));
+    bytes30 private constant BYZFED = bytes30(keccak256("byzfed"));
+    bytes30 private constant CENTRED_CLIPPING = bytes30(keccak256("centred-clipping"));
 
     /// @notice Reverts with the ledger's error unless every parameter is in its range.
     /// @param active members active now.
@@ -52,12 +57,19 @@ contract RunRules {
         _checkVerifier(params.verifier, params.capacity);
     }
 
-    /// @notice Updates a rule needs at least; reverts for a rule that is not known.
+    /// @notice Updates a run must accept at least: what its rule needs with the run's parameters, and never fewer than three. Reverts for a
+    /// rule that is not known.
+    /// @param ruleId keccak256 of the rule's name in its first 30 bytes, then the least number of updates as uint16. Members and validators hold
+    /// that number against the recipe, and take no part in a run that states another.
     function leastAccepted(bytes32 ruleId) public pure returns (uint256) {
-        if (ruleId == WEIGHTED_MEAN || ruleId == COORDINATE_MEDIAN || ruleId == GEOMETRIC_MEDIAN) return MIN_ACCEPTED;
-        // Its filter compares distances from the mean: of three updates the odd one out is not told from the others.
-        if (ruleId == BYZFED) return 4;
-        revert ITrainingLedger.TrainingLedgerUnknownRule(ruleId);
+        if (!_isKnown(bytes30(ruleId))) revert ITrainingLedger.TrainingLedgerUnknownRule(ruleId);
+        uint256 least = uint16(uint256(ruleId));
+        return least > MIN_ACCEPTED ? least : MIN_ACCEPTED;
+    }
+
+    function _isKnown(bytes30 name) private pure returns (bool) {
+        return name == WEIGHTED_MEAN || name == COORDINATE_MEDIAN || name == TRIMMED_MEAN || name == GEOMETRIC_MEDIAN
+            || name == KRUM || name == MULTI_KRUM || name == BULYAN || name == BYZFED || name == CENTRED_CLIPPING;
     }
 
     function _checkCohort(uint256 active, uint256 cohort, uint256 minAccepted) private pure {

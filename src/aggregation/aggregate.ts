@@ -12,8 +12,8 @@ import { eachSpan } from "./eachSpan.ts";
 import { integerWeights } from "./integerWeights.ts";
 import { moveMaster } from "./moveMaster.ts";
 import { referenceKernels } from "./reference/referenceKernels.ts";
-import type { RuleDecision } from "./rule.ts";
-import { type AggregationRule, ruleOf } from "./rules.ts";
+import type { AggregationRule, RuleDecision } from "./rule.ts";
+import { ruleOf } from "./rules.ts";
 import { type Span, spanLimit, spansOf } from "./spans.ts";
 
 /** Where the master model comes from and goes to, span by span. */
@@ -77,7 +77,7 @@ export async function aggregate(input: AggregateInput): Promise<Aggregate> {
   const rule = ruleOf(config);
   requireInput(input, rule);
 
-  const spans = spansOf(layout, spanLimit(updates, input.memoryBytes ?? DEFAULT_MEMORY_BYTES));
+  const spans = spansOf(layout, spanLimit(updates, input.memoryBytes ?? DEFAULT_MEMORY_BYTES, rule.formsVectors));
   const gram = rule.usesGram ? await gramOf(input, spans, kernels) : [];
   const decision = rule.decide({
     samples: updates.map((update) => update.samples),

@@ -9,18 +9,18 @@ import type { GramMatrix } from "../protocol/wideKernels.ts";
 /** Squared distances of all pairs, row by row. */
 export type SquaredDistances = Float64Array;
 
-/** D²_ij = G_ii + G_jj − 2 G_ij, formed exactly and rounded once: nothing cancels, however close two large updates are. */
+/** The same before rounding. */
+export type ExactDistances = readonly (readonly bigint[])[];
+
+/** D²_ij = G_ii + G_jj − 2 G_ij, exact: nothing cancels, however close two large updates are. */
+export function exactDistances(gram: GramMatrix): ExactDistances {
+  const norms = gram.map((row, i) => row[i] as bigint);
+  return gram.map((row, i) => row.map((product, j) => (norms[i] as bigint) + (norms[j] as bigint) - 2n * product));
+}
+
+/** D²_ij, rounded once. */
 export function squaredDistances(gram: GramMatrix): SquaredDistances {
-  const count = gram.length;
-  const out = new Float64Array(count * count);
-  for (let i = 0; i < count; i++) {
-    for (let j = 0; j < count; j++) {
-      const row = gram[i] as readonly bigint[];
-      const other = gram[j] as readonly bigint[];
-      out[i * count + j] = Number((row[i] as bigint) + (other[j] as bigint) - 2n * (row[j] as bigint));
-    }
-  }
-  return out;
+  return Float64Array.from(exactDistances(gram).flat(), Number);
 }
 
 /**

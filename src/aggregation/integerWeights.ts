@@ -3,7 +3,9 @@ import { WEIGHT_ONE } from "../protocol/grid.ts";
 import { apportion } from "../protocol/largestRemainder.ts";
 
 /** 2^52: scales a float weight in [0, 1] to an integer share without rounding away any bit that matters. */
-const SHARE_ONE = 4_503_599_627_370_496;
+const SHARE_SCALE = 4_503_599_627_370_496;
+/** The share of a weight of 1. */
+export const SHARE_ONE = BigInt(SHARE_SCALE);
 
 /**
  * A rule's float weights as integer shares, ⌊a·2^52⌋.
@@ -11,7 +13,7 @@ const SHARE_ONE = 4_503_599_627_370_496;
  * @param a weights in [0, 1].
  */
 export function sharesOf(a: Float64Array): bigint[] {
-  return Array.from(a, (weight) => BigInt(Math.floor(weight * SHARE_ONE)));
+  return Array.from(a, (weight) => BigInt(Math.floor(weight * SHARE_SCALE)));
 }
 
 /**

@@ -15,6 +15,8 @@ export interface RuleInput {
   readonly gram: GramMatrix;
   /** F_max: what turns grid units into the lengths that a recipe's parameters are stated in. */
   readonly maxFractionBits: number;
+  /** The integer by which mixed updates come multiplied, so that their inner products stay integers (mixing.ts); 1 if it is left out. */
+  readonly scaledBy?: number;
   /** The round's beacon R_t, which nobody knew when the updates were committed: seeds whatever a rule draws. */
   readonly beacon: Hex;
 }
@@ -44,3 +46,19 @@ export interface CoordinateResult {
 }
 
 export type RuleDecision = WeighedUpdates | CoordinateResult;
+
+/** A rule with its parameters, and what a run must know to choose it. Formula and paper are in the rule's file. */
+export interface AggregationRule {
+  /** Least K the rule is defined for; a run's minAccepted is at least this. Fewer updates are refused with TOO_FEW_UPDATES. */
+  readonly minUpdates: number;
+  /** f_m, the Byzantine updates among K ≥ minUpdates that leave the published bound intact; undefined where none is published. */
+  readonly tolerates: (updates: number) => number | undefined;
+  /** Whether the result is decided per coordinate, so that scores use equal weights. */
+  readonly coordinateWise: boolean;
+  /** Whether it decides from inner products, which cost a pass over all updates. */
+  readonly usesGram: boolean;
+  /** Whether combining forms a new vector from each update, and so takes memory of its own (mixing before a coordinate-wise rule). */
+  readonly formsVectors?: boolean;
+  /** A small program on K (or K×K) numbers; what touches d coordinates is left to the kernels. */
+  readonly decide: (input: RuleInput) => RuleDecision;
+}

@@ -39,9 +39,16 @@ const SHORTEST = 4_096;
 /** What a coordinate of a result takes: the increment, the master before and after. */
 const RESULT_BYTES = 24;
 
-/** Coordinates per span so that two spans of all updates' chunks stay within `memoryBytes`, about. */
-export function spanLimit(updates: readonly UpdateSource[], memoryBytes: number): number {
-  let perCoordinate = RESULT_BYTES;
+/** What a coordinate of a vector formed from updates takes. */
+const VECTOR_BYTES = 4;
+
+/**
+ * Coordinates per span so that two spans of all updates' chunks stay within `memoryBytes`, about.
+ *
+ * @param formsVectors whether a new vector is formed from each update while a span is combined.
+ */
+export function spanLimit(updates: readonly UpdateSource[], memoryBytes: number, formsVectors = false): number {
+  let perCoordinate = RESULT_BYTES + (formsVectors ? VECTOR_BYTES * updates.length : 0);
   for (const update of updates) perCoordinate += (2 * update.bytesPerChunk(LONGEST)) / LONGEST;
   return Math.max(SHORTEST, Math.min(LONGEST, Math.floor(memoryBytes / perCoordinate)));
 }

@@ -34,11 +34,48 @@ const byzFedParameters = z.union([
   z.strictObject({ filter: z.literal("mad"), k: z.number().positive().max(1000), sizeWeighted: z.boolean() }),
 ]);
 
+/** f, the Byzantine updates to reckon with. */
+const byzantine = z.int().min(0).max(1_023);
+
+/** What comes before the rule, in this order: K updates are replaced by means of them. */
+const before = z
+  .array(
+    z.discriminatedUnion("step", [
+      z.strictObject({ step: z.literal("nearest-neighbour-mixing"), byzantine }),
+      z.strictObject({ step: z.literal("bucketing"), size: z.int().min(2).max(32) }),
+    ]),
+  )
+  .min(1)
+  .refine((steps) => new Set(steps.map(({ step }) => step)).size === steps.length, "each step at most once")
+  .optional();
+
 const aggregationSchema = z.discriminatedUnion("rule", [
-  z.strictObject({ rule: z.literal("weighted-mean") }),
-  z.strictObject({ rule: z.literal("coordinate-median") }),
-  z.strictObject({ rule: z.literal("geometric-median") }),
-  z.strictObject({ rule: z.literal("byzfed"), parameters: byzFedParameters }),
+  z.strictObject({ rule: z.literal("weighted-mean"), before }),
+  z.strictObject({ rule: z.literal("coordinate-median"), before }),
+  z.strictObject({
+    rule: z.literal("trimmed-mean"),
+    parameters: z.strictObject({ trim: z.int().min(0).max(1_023) }),
+    before,
+  }),
+  z.strictObject({ rule: z.literal("geometric-median"), before }),
+  z.strictObject({ rule: z.literal("krum"), parameters: z.strictObject({ byzantine }), before }),
+  z.strictObject({
+    rule: z.literal("multi-krum"),
+    /** How many are averaged; K−f when left out. */
+    parameters: z.strictObject({ byzantine, selected: positiveInteger.max(2_048).optional() }),
+    before,
+  }),
+  z.strictObject({ rule: z.literal("bulyan"), parameters: z.strictObject({ byzantine }), before }),
+  z.strictObject({ rule: z.literal("byzfed"), parameters: byzFedParameters, before }),
+  z.strictObject({
+    rule: z.literal("centred-clipping"),
+    parameters: z.strictObject({
+      /** Longest pull of one update, in units of parameters. */
+      radius: z.number().min(1e-9).max(1e9),
+      iterations: positiveInteger.max(100),
+    }),
+    before,
+  }),
 ]);
 
 /**
@@ -99,6 +136,7 @@ export const recipeSchema = z.strictObject({
 
 export type Recipe = z.infer<typeof recipeSchema>;
 export type AggregationConfig = Recipe["aggregation"];
+export type PreAggregationConfig = NonNullable<AggregationConfig["before"]>[number];
 export type CodecConfig = Recipe["update"]["codec"];
 export type ModelConfig = Recipe["model"];
 export type TrainingPlan = Recipe["training"];
@@ -134,7 +172,12 @@ function validate(value: unknown): Recipe {
   return recipe;
 }
 
-/** keccak256 of a rule's name: how a rule is known on chain. */
-export function ruleId(rule: string): `0x${string}` {
-  return toHex(keccak256(utf8(rule)));
+/**
+ * How a rule is known on chain: the first 30 bytes of its name's keccak256, then uint16 the least number of updates that it is defined for with
+ * the run's parameters, so that opening a run can demand them without knowing parameters.
+ */
+export function ruleId(rule: string, leastUpdates: number): `0x${string}` {
+  const id = keccak256(utf8(rule));
+  new DataView(id.buffer, id.byteOffset, id.length).setUint16(30, leastUpdates);
+  return toHex(id);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ruleIdOf } from "../aggregation/rules.ts";
 import { encodeDataset } from "../data/encodeDataset.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
 import { encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
@@ -7,7 +8,7 @@ import { digestOfContentId } from "../protocol/contentId.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { masterFromFloat } from "../protocol/grid.ts";
-import { decodeRecipe, encodeRecipe, type Recipe, ruleId } from "../protocol/recipe.ts";
+import { decodeRecipe, encodeRecipe, type Recipe } from "../protocol/recipe.ts";
 
 /** The recipe as a consortium writes it: the held-out set's names are filled in when it is published. */
 export type RecipeDraft = Omit<Recipe, "scoring"> & {
@@ -50,7 +51,7 @@ export async function prepareRun(
   return {
     recipeDigest: digest,
     recipeCid: await publish(recipeBytes),
-    ruleId: ruleId(recipe.aggregation.rule),
+    ruleId: ruleIdOf(recipe.aggregation),
     initialModelRoot: toHex(modelRoot(checkpoint)),
     initialCheckpointCid: await publish(checkpoint),
   };

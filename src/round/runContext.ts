@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ruleIdOf } from "../aggregation/rules.ts";
 import type { ProofDomain } from "../protocol/attestation.ts";
 import type { Hex } from "../protocol/bytes.ts";
 import { contentIdOfDigest } from "../protocol/contentId.ts";
@@ -6,7 +7,7 @@ import type { ContentStore } from "../protocol/contentStore.ts";
 import { FoedusError } from "../protocol/errors.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 import type { LedgerAddresses, LedgerReader, RunParams } from "../protocol/ledger.ts";
-import { decodeRecipe, MAX_RECIPE_BYTES, type Recipe, ruleId } from "../protocol/recipe.ts";
+import { decodeRecipe, MAX_RECIPE_BYTES, type Recipe } from "../protocol/recipe.ts";
 
 /** What stays the same through a run, checked once against the chain. */
 export interface RunContext {
@@ -40,10 +41,11 @@ export async function loadRunContext(
       },
     );
   }
-  if (ruleId(recipe.aggregation.rule) !== params.ruleId) {
+  const rule = ruleIdOf(recipe.aggregation);
+  if (rule !== params.ruleId) {
     throw new FoedusError(
       "RECIPE_MISMATCH",
-      `The recipe's rule "${recipe.aggregation.rule}" is not the rule ${params.ruleId} of run ${run} on chain.`,
+      `The recipe's rule "${recipe.aggregation.rule}" has id ${rule}; run ${run} on chain has ${params.ruleId}.`,
     );
   }
   const circuitCapacity = await ledger.circuitCapacity(params.verifier);

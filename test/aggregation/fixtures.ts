@@ -26,16 +26,38 @@ export function updatesOf(rows: readonly ArrayLike<number>[], samples?: readonly
   });
 }
 
-export const RULES: readonly AggregationConfig[] = [
+/** Every rule as it stands. */
+const PLAIN: readonly AggregationConfig[] = [
   { rule: "weighted-mean" },
   { rule: "coordinate-median" },
+  { rule: "trimmed-mean", parameters: { trim: 1 } },
   { rule: "geometric-median" },
+  { rule: "krum", parameters: { byzantine: 1 } },
+  { rule: "multi-krum", parameters: { byzantine: 1 } },
+  { rule: "multi-krum", parameters: { byzantine: 1, selected: 2 } },
+  { rule: "bulyan", parameters: { byzantine: 1 } },
   { rule: "byzfed", parameters: { filter: "tau", tau: 2, sizeWeighted: false } },
   { rule: "byzfed", parameters: { filter: "mad", k: 2, sizeWeighted: true } },
+  { rule: "centred-clipping", parameters: { radius: 0.5, iterations: 3 } },
 ];
 
-export const nameOf = (config: AggregationConfig): string =>
-  config.rule === "byzfed" ? `byzfed (${config.parameters.filter})` : config.rule;
+const MIXING = { step: "nearest-neighbour-mixing", byzantine: 1 } as const;
+const BUCKETING = { step: "bucketing", size: 2 } as const;
+
+/** Every rule alone, and behind each step and both. */
+export const RULES: readonly AggregationConfig[] = [
+  ...PLAIN,
+  ...[[MIXING], [BUCKETING], [BUCKETING, MIXING]].flatMap((before) => PLAIN.map((config) => ({ ...config, before }))),
+];
+
+export function nameOf(config: AggregationConfig): string {
+  const parameters = Object.entries("parameters" in config ? config.parameters : {});
+  const steps = (config.before ?? []).map((step) =>
+    step.step === "bucketing" ? `bucketing (${step.size})` : `mixing (${step.byzantine})`,
+  );
+  const described = parameters.map(([name, value]) => `${name} ${String(value)}`).join(", ");
+  return [...steps, described === "" ? config.rule : `${config.rule} (${described})`].join(", ");
+}
 
 /** K rows of d normal values around `center`, standard deviation `spread`, in whole grid units. */
 export function cloud(random: Random, count: number, size: number, center: number, spread: number): Int32Array[] {

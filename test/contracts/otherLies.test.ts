@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { id, ZeroAddress } from "ethers";
+import { ZeroAddress } from "ethers";
+import { ruleIdOf } from "../../src/aggregation/rules.ts";
+import { ruleId } from "../../src/protocol/recipe.ts";
 import { reverts } from "./support/reverts.ts";
 import {
   attest,
@@ -231,9 +233,21 @@ describe("lies of others", () => {
       ],
       [
         "fewer accepted than ByzFed needs",
-        { ruleId: "byzfed", minAccepted: 3 },
+        { ruleId: ruleIdOf({ rule: "byzfed", parameters: { filter: "tau", tau: 2, sizeWeighted: false } }) },
         "TrainingLedgerBadParameter",
-        { name: "minAccepted", min: 4 },
+        { name: "minAccepted", value: 3, min: 4 },
+      ],
+      [
+        "fewer accepted than Bulyan needs against one Byzantine update",
+        { ruleId: ruleIdOf({ rule: "bulyan", parameters: { byzantine: 1 } }), minAccepted: 6 },
+        "TrainingLedgerBadParameter",
+        { name: "minAccepted", value: 6, min: 7 },
+      ],
+      [
+        "a rule that needs more than the capacity, even if as much is demanded",
+        { ruleId: ruleIdOf({ rule: "bulyan", parameters: { byzantine: 2 } }), minAccepted: 11 },
+        "TrainingLedgerBadParameter",
+        { name: "minAccepted", min: 11, max: 8 },
       ],
       [
         "more accepted than capacity",
@@ -241,7 +255,7 @@ describe("lies of others", () => {
         "TrainingLedgerBadParameter",
         { name: "minAccepted" },
       ],
-      ["a rule nobody knows", { ruleId: "sum" }, "TrainingLedgerUnknownRule"],
+      ["a rule nobody knows", { ruleId: ruleId("sum", 1) }, "TrainingLedgerUnknownRule", { ruleId: ruleId("sum", 1) }],
       ["attested scoring", { scoring: 1 }, "TrainingLedgerUnsupportedScoring", { scoring: 1 }],
       ["more capacity than counters", { capacity: 33 }, "TrainingLedgerBadParameter", { name: "capacity", max: 32 }],
       [
@@ -301,14 +315,23 @@ describe("lies of others", () => {
     ];
     for (const [what, overrides, error, values] of refused) {
       it(`refuses ${what}`, async () => {
-        const rule = overrides.ruleId === undefined ? {} : { ruleId: id(String(overrides.ruleId)) };
-        await reverts(world, tryOpenRun({ ...overrides, ...rule, pool: 0n }), error, values);
+        await reverts(world, tryOpenRun({ ...overrides, pool: 0n }), error, values);
       });
     }
 
-    for (const rule of ["weighted-mean", "coordinate-median", "geometric-median", "byzfed"]) {
-      it(`takes ${rule}`, async () => {
-        await tryOpenRun({ ruleId: id(rule), minAccepted: 4, pool: 0n });
+    for (const rule of [
+      "weighted-mean",
+      "coordinate-median",
+      "trimmed-mean",
+      "geometric-median",
+      "krum",
+      "multi-krum",
+      "bulyan",
+      "byzfed",
+      "centred-clipping",
+    ]) {
+      it(`takes ${rule} with exactly as many accepted as its id states`, async () => {
+        await tryOpenRun({ ruleId: ruleId(rule, 5), minAccepted: 5, pool: 0n });
       });
     }
   });

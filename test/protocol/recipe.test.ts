@@ -137,8 +137,61 @@ describe("recipe", () => {
 });
 
 describe("ruleId", () => {
-  it("is the keccak256 of the rule's name", () => {
-    assert.equal(ruleId("byzfed"), toHex(keccak256(utf8("byzfed"))));
-    assert.notEqual(ruleId("byzfed"), ruleId("weighted-mean"));
+  it("is 30 bytes of the name's keccak256 and the least number of updates, as contracts/rounds/RunRules.sol reads it", () => {
+    const name = toHex(keccak256(utf8("byzfed"))).slice(0, 62);
+    assert.equal(ruleId("byzfed", 4), `${name}0004`);
+    assert.equal(ruleId("byzfed", 2_047), `${name}07ff`);
+    assert.notEqual(ruleId("byzfed", 4).slice(0, 62), ruleId("weighted-mean", 4).slice(0, 62));
   });
+});
+
+describe("aggregation in a recipe", () => {
+  const taken: unknown[] = [
+    { rule: "trimmed-mean", parameters: { trim: 2 } },
+    { rule: "krum", parameters: { byzantine: 0 } },
+    { rule: "multi-krum", parameters: { byzantine: 2 } },
+    { rule: "multi-krum", parameters: { byzantine: 2, selected: 3 } },
+    { rule: "bulyan", parameters: { byzantine: 1 }, before: [{ step: "bucketing", size: 2 }] },
+    {
+      rule: "coordinate-median",
+      before: [
+        { step: "bucketing", size: 2 },
+        { step: "nearest-neighbour-mixing", byzantine: 1 },
+      ],
+    },
+    { rule: "centred-clipping", parameters: { radius: 0.25, iterations: 3 } },
+  ];
+  for (const aggregation of taken) {
+    it(`takes ${JSON.stringify(aggregation)}, and writes it as it was`, () => {
+      assert.deepEqual(decodeRecipe(encodeRecipe(changed("aggregation", aggregation))).recipe.aggregation, aggregation);
+    });
+  }
+
+  const refused: Record<string, [unknown, RegExp]> = {
+    "parameters left out": [{ rule: "krum" }, /parameters/],
+    "a negative f": [{ rule: "krum", parameters: { byzantine: -1 } }, /byzantine/],
+    "half an f": [{ rule: "bulyan", parameters: { byzantine: 0.5 } }, /byzantine/],
+    "none selected": [{ rule: "multi-krum", parameters: { byzantine: 1, selected: 0 } }, /selected/],
+    "a radius of 0": [{ rule: "centred-clipping", parameters: { radius: 0, iterations: 1 } }, /radius/],
+    "no iterations": [{ rule: "centred-clipping", parameters: { radius: 1, iterations: 0 } }, /iterations/],
+    "no step in before": [{ rule: "weighted-mean", before: [] }, /before/],
+    "a step nobody knows": [{ rule: "weighted-mean", before: [{ step: "shuffling" }] }, /before/],
+    "a step twice": [
+      {
+        rule: "weighted-mean",
+        before: [
+          { step: "bucketing", size: 2 },
+          { step: "bucketing", size: 3 },
+        ],
+      },
+      /each step at most once/,
+    ],
+    "buckets of one": [{ rule: "weighted-mean", before: [{ step: "bucketing", size: 1 }] }, /size/],
+    "buckets of 33": [{ rule: "weighted-mean", before: [{ step: "bucketing", size: 33 }] }, /size/],
+  };
+  for (const [what, [aggregation, message]] of Object.entries(refused)) {
+    it(`refuses ${what}`, () => {
+      assert.throws(() => encodeRecipe(changed("aggregation", aggregation)), { code: "BAD_CONFIG", message });
+    });
+  }
 });

@@ -234,7 +234,7 @@ describe("admin scripts", () => {
   const request = {
     recipeDigest: word("recipe"),
     recipeCid: word("recipe cid"),
-    ruleId: ruleId("weighted-mean"),
+    ruleId: ruleId("weighted-mean", 1),
     initialModelRoot: word("model"),
     initialCheckpointCid: word("checkpoint"),
     rounds: 2,

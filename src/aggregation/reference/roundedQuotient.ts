@@ -5,7 +5,7 @@
  * the wrong side of a half.
  *
  * @param a an integer, |a| < 2^52.
- * @param n 1 … 2 048.
+ * @param n an integer, 1 ≤ n < 2^52.
  */
 export function roundedQuotient(a: number, n: number): number {
   const magnitude = Math.abs(a);

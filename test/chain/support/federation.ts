@@ -114,7 +114,7 @@ export function runParams(federation: Federation, overrides: Partial<RunParams> 
   return {
     recipeDigest: word("recipe"),
     recipeCid: word("recipe cid"),
-    ruleId: ruleId("weighted-mean"),
+    ruleId: ruleId("weighted-mean", 1),
     initialModelRoot: word("initial model"),
     initialCheckpointCid: word("initial checkpoint"),
     rounds: 1,

@@ -8,9 +8,10 @@ import {
 } from "../../../src/protocol/attestation.ts";
 import { nextBeacon } from "../../../src/protocol/beacon.ts";
 import { bitsOf, hasBit } from "../../../src/protocol/bitmap.ts";
-import { type Hex, toHex, utf8 } from "../../../src/protocol/bytes.ts";
+import { type Hex, toHex } from "../../../src/protocol/bytes.ts";
 import { commitmentDigest, type UpdateCommitment, ZERO_WORD } from "../../../src/protocol/commitment.ts";
-import { keccak256, tag } from "../../../src/protocol/hash.ts";
+import { tag } from "../../../src/protocol/hash.ts";
+import { ruleId } from "../../../src/protocol/recipe.ts";
 import { acceptedBitmap } from "../../../src/protocol/schedule.ts";
 import { beaconChain, type Party, read, send, type World, word } from "./world.ts";
 
@@ -23,7 +24,7 @@ export function defaultParams(world: World, overrides: Params = {}): Params {
   return {
     recipeDigest: word("recipe"),
     recipeCid: word("recipe cid"),
-    ruleId: toHex(keccak256(utf8("weighted-mean"))),
+    ruleId: ruleId("weighted-mean", 1),
     initialModelRoot: word("initial model"),
     initialCheckpointCid: word("initial checkpoint"),
     rounds: 3,
