@@ -14,6 +14,7 @@ import { moveMaster } from "./moveMaster.ts";
 import { referenceKernels } from "./reference/referenceKernels.ts";
 import type { AggregationRule, RuleDecision } from "./rule.ts";
 import { ruleOf } from "./rules.ts";
+import { applyServerOptimiser, type ServerOptimiser } from "./serverOptimiser.ts";
 import { type Span, spanLimit, spansOf } from "./spans.ts";
 
 /** Where the master model comes from and goes to, span by span. */
@@ -43,6 +44,8 @@ export interface AggregateInput {
   readonly config: AggregationConfig;
   readonly layout: ModelLayout;
   readonly master: MasterFile;
+  /** What stands between the rule's movement and the model's; scores leave it out. */
+  readonly serverOptimiser?: ServerOptimiser;
   readonly kernels?: WideKernels;
   /** Bytes of chunks held at a time, about; the result does not depend on it. */
   readonly memoryBytes?: number;
@@ -64,7 +67,7 @@ const DEFAULT_MEMORY_BYTES = 256 * 1_048_576;
 
 /**
  * Aggregates a round's accepted updates with the run's rule: an exact linear function of them on the master grid (or of their order
- * statistics), the same bits on every machine, with every backend, for any size of chunk.
+ * statistics, or a server optimiser's step along it), the same bits on every machine, with every backend, for any size of chunk.
  *
  * Rules that compare whole updates read them twice, once for the Gram matrix and once for the weighted sum; the others once. Memory is
  * O(K · chunk).
@@ -139,7 +142,7 @@ async function gramOf(
 
 /** Reads what is kept once more and moves the master model by it. @returns Σ (master' − master)². */
 async function combine(
-  { updates, layout, master, onProgress }: AggregateInput,
+  { updates, layout, master, serverOptimiser, onProgress }: AggregateInput,
   spans: readonly Span[],
   decision: RuleDecision,
   column: Uint32Array,
@@ -152,9 +155,12 @@ async function combine(
   let normSq = 0n;
   await eachSpan(taking, spans, kernels, async (span, chunks) => {
     const { offset, size, shift } = span;
-    const [before, movement] = await Promise.all([master.read(offset, size), increment(chunks)]);
+    const [before, direction] = await Promise.all([master.read(offset, size), increment(chunks)]);
+    const movement = await applyServerOptimiser(serverOptimiser, direction, span, layout);
+    // First, since only a movement within the grid can be squared exactly.
+    const after = moveMaster(before, movement, offset, layout);
     normSq += sumOfSquares(movement) << BigInt(2 * shift);
-    await master.write(offset, moveMaster(before, movement, offset, layout));
+    await master.write(offset, after);
     onProgress?.({ pass: "combine", done: offset + size, of: layout.size });
   });
   return normSq;

@@ -11,7 +11,7 @@ export type AggregationRefusal =
   | "BAD_INPUT"
   /** The rule kept no update (ByzFed with τ < 1). */
   | "NOTHING_KEPT"
-  /** A coordinate of the new master model would leave its range. */
+  /** A coordinate of the new master model would leave its range, or a server optimiser's state the finite numbers. */
   | "GRID_OVERFLOW";
 
 /** Aggregation refused; the round has no result, so no honest validator attests and it fails with NoQuorum. */

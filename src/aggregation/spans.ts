@@ -36,9 +36,8 @@ export function spansOf(layout: ModelLayout, limit: number): Span[] {
 /** A chunk of plain int32 values of the protocol's chunk size, 1 MiB. */
 const LONGEST = 262_144;
 const SHORTEST = 4_096;
-/** What a coordinate of a result takes: the increment, the master before and after. */
-const RESULT_BYTES = 24;
-
+/** What a coordinate of a result takes: increment and movement; before and after, the master and a server optimiser's two moments. */
+const RESULT_BYTES = 64;
 /** What a coordinate of a vector formed from updates takes. */
 const VECTOR_BYTES = 4;
 

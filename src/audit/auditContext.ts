@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Hex } from "../protocol/bytes.ts";
+import type { Checkpoint } from "../protocol/checkpoint.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import type { LedgerReader, LossProof } from "../protocol/ledger.ts";
 import type { RunContext } from "../round/runContext.ts";
@@ -36,5 +37,5 @@ export interface Replay extends RunContext {
   /** R of the last round; R_0 = h^0. */
   beacon: Hex;
   /** Head, model and checkpoint after the last finalised round that was replayed. */
-  parent: { head: Hex; modelRoot: Hex; checkpointCid: Hex; master: Float64Array };
+  parent: { head: Hex; modelRoot: Hex; checkpointCid: Hex; model: Checkpoint };
 }

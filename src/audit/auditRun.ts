@@ -221,7 +221,7 @@ async function beginReplay(sources: AuditSources, run: RunView, options: AuditOp
   });
   requireEqual("genesis", "The genesis head", genesis?.head, head);
   const initial = { checkpointCid: params.initialCheckpointCid, modelRoot: params.initialModelRoot };
-  const master = await fetchCheckpoint(sources.store, initial, context.layout, {
+  const model = await fetchCheckpoint(sources.store, initial, context, {
     timeoutMs: sources.fetchTimeoutMs,
   }).catch((cause: unknown) => {
     throw new FalseLink("genesis", `The initial checkpoint cannot be read: ${messageOf(cause)}`, cause);
@@ -236,7 +236,7 @@ async function beginReplay(sources: AuditSources, run: RunView, options: AuditOp
     tips: new Map(),
     standings: new Standings(),
     beacon: head,
-    parent: { head, ...initial, master },
+    parent: { head, ...initial, model },
   };
 }
 
@@ -253,10 +253,10 @@ async function continueFromRecord(
   head: Hex,
 ): Promise<void> {
   const { modelRoot, checkpointCid } = result;
-  const master = await fetchCheckpoint(replay.sources.store, result, replay.layout, {
+  const model = await fetchCheckpoint(replay.sources.store, result, replay, {
     timeoutMs: replay.sources.fetchTimeoutMs,
-  }).catch(() => replay.parent.master);
-  replay.parent = { head, modelRoot, checkpointCid, master };
+  }).catch(() => replay.parent.model);
+  replay.parent = { head, modelRoot, checkpointCid, model };
 }
 
 function requireModel(replayed: readonly ReplayedRound[], run: RunView, modelRoot: Hex): void {

@@ -83,7 +83,7 @@ export async function replayRound(
       round: round.round,
       closing: round.closing,
       head: round.head,
-      parent: replay.parent.master,
+      parent: replay.parent.model,
       parentModelRoot: replay.parent.modelRoot,
       parentCheckpointCid: replay.parent.checkpointCid,
       accepted,
@@ -118,7 +118,7 @@ export async function replayRound(
     head: record.head,
     modelRoot: decision.result.modelRoot,
     checkpointCid: decision.result.checkpointCid,
-    master: decision.master,
+    model: decision.model,
   };
   return { round: round.round, closing: round.closing, record, decision, lossesOpened };
 }
@@ -154,7 +154,7 @@ async function openUpdates(
   const recipient = key === undefined || place < 0 ? undefined : { index: place, privateKey: key.privateKey };
   const context = artifactContext(
     replay,
-    { closing: round.closing, recipients, master: replay.parent.master },
+    { closing: round.closing, recipients, master: replay.parent.model.master },
     recipient,
   );
   const maxBytes = maxArtifactBytes({
@@ -229,7 +229,7 @@ function describeUpdate(update: CommittedUpdate): string {
 /** Whether the store has the recorded checkpoint: the bytes, not only the name. */
 async function checkStoredCheckpoint(replay: Replay, { result }: FinalisedRecord): Promise<void> {
   try {
-    await fetchCheckpoint(replay.sources.store, result, replay.layout, { timeoutMs: replay.sources.fetchTimeoutMs });
+    await fetchCheckpoint(replay.sources.store, result, replay, { timeoutMs: replay.sources.fetchTimeoutMs });
   } catch (cause) {
     throw new FalseLink("checkpoint", `The checkpoint cannot be read from the store: ${messageOf(cause)}`, cause);
   }

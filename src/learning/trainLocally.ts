@@ -4,6 +4,8 @@ import type { Random } from "../protocol/random.ts";
 import type { TrainingPlan } from "../protocol/recipe.ts";
 import { LearningError } from "./errors.ts";
 import { type Batch, type Model, type OptimiserState, type StepOptions, type StepResult, TRAINING } from "./model.ts";
+import { adagrad } from "./optimisers/adagrad.ts";
+import { sm3 } from "./optimisers/sm3.ts";
 import { checkLength } from "./targets.ts";
 
 export interface LocalTrainingResult {
@@ -13,11 +15,19 @@ export interface LocalTrainingResult {
   readonly trainLoss: number;
 }
 
+/** One step on one batch; what the optimiser remembers between steps is its own. */
+type LocalStep = (
+  parameters: Float32Array,
+  batch: Batch,
+) => Promise<{ readonly parameters: Float32Array; readonly loss: number }>;
+
 /**
- * Stochastic gradient descent with heavy-ball momentum from the global model: `localSteps` steps of `batchSize` samples,
- * velocity zero at the start of every round. With g_k the gradient of the k-th batch's mean loss,
+ * Stochastic gradient descent from the global model: `localSteps` steps of `batchSize` samples with the plan's optimiser, which starts anew
+ * every round, so that nothing but the model travels. Heavy-ball momentum is, with g_k the gradient of the k-th batch's mean loss,
  *
- *     v ← β·v + g_k     w ← w − η·v
+ *     v ← β·v + g_k     w ← w − η·v     v = 0 at first;
+ *
+ * AdaGrad and SM3 (the clients of FedAda² and FedAda²++, spec E17) are in `optimisers/`.
  *
  * Batches walk through the shard in keyed random orders, one order per pass, every sample once per pass; a batch may span
  * two passes, so all have the same size. Same model, engine, shard, plan and stream: same result.
@@ -39,13 +49,13 @@ export async function trainLocally(
     throw new LearningError("WRONG_SHAPE", "The shard has no samples; a member trains on at least one.", {
       size: shard.size,
     });
-  const step = model.step?.bind(model) ?? composedStep(model);
-  let state: OptimiserState = { parameters: globalParameters, velocity: new Float32Array(model.parameterCount) };
+  const step = localStep(model, plan);
+  let parameters = globalParameters;
   let lossSum = 0;
   const indices = shuffledPasses(shard.size, random);
   for (let k = 0; k < plan.localSteps; k++) {
     signal?.throwIfAborted();
-    const { loss, ...next } = await step(state, gather(shard, plan.batchSize, indices), plan, TRAINING);
+    const { loss, parameters: next } = await step(parameters, gather(shard, plan.batchSize, indices));
     if (!Number.isFinite(loss)) {
       throw new LearningError(
         "DIVERGED",
@@ -54,16 +64,34 @@ export async function trainLocally(
       );
     }
     lossSum += loss;
-    state = next;
+    parameters = next;
   }
-  if (!state.parameters.every(Number.isFinite)) {
+  if (!parameters.every(Number.isFinite)) {
     throw new LearningError(
       "DIVERGED",
       `Training diverged: the last of ${plan.localSteps} steps left a parameter that is not finite. Lower the learning rate of ${plan.learningRate}.`,
       {},
     );
   }
-  return { parameters: state.parameters.slice(), trainLoss: lossSum / plan.localSteps };
+  return { parameters: parameters.slice(), trainLoss: lossSum / plan.localSteps };
+}
+
+/** The plan's optimiser at the start of a round. */
+function localStep(model: Model, plan: TrainingPlan): LocalStep {
+  if ("epsilon" in plan) {
+    const step = plan.optimiser === "adagrad" ? adagrad(plan, model.parameterCount) : sm3(plan, model.layout);
+    return async (parameters, batch) => {
+      const { loss, gradient } = await model.valueAndGradient(parameters, batch, {}, TRAINING);
+      return { parameters: step(parameters, gradient), loss };
+    };
+  }
+  const step = model.step?.bind(model) ?? composedStep(model);
+  let velocity: Float32Array = new Float32Array(model.parameterCount);
+  return async (parameters, batch) => {
+    const next = await step({ parameters, velocity }, batch, plan, TRAINING);
+    velocity = next.velocity;
+    return next;
+  };
 }
 
 /** `Model.step` from `valueAndGradient` and float32 arithmetic, for engines without a fused step. */

@@ -8,7 +8,7 @@ import type { TrainingPlan } from "../protocol/recipe.ts";
 import type { ClientAlgorithm } from "./clientAlgorithm.ts";
 
 /**
- * Local SGD with momentum reset every round, on the member's shard (spec B2).
+ * Local SGD on the member's shard with the run's optimiser (momentum, AdaGrad or SM3), which starts anew every round (spec B2, E17).
  *
  * @param seed makes the order of batches this member's own and repeatable.
  */

@@ -36,6 +36,8 @@ export interface ModelLayout {
 /** Largest model the protocol accepts, in coordinates: bounds the memory of every decoder. */
 export const MAX_MODEL_SIZE = 2_147_483_648;
 const MAX_TENSORS = 65_536;
+/** Ends of names that a checkpoint gives to what it keeps beside a tensor. */
+const RESERVED = [".remainder", ".momentum", ".variance"];
 
 export function modelLayout(specs: readonly TensorSpec[]): ModelLayout {
   if (specs.length === 0 || specs.length > MAX_TENSORS)
@@ -46,9 +48,13 @@ export function modelLayout(specs: readonly TensorSpec[]): ModelLayout {
   let groups = 0;
   let maxFractionBits = 0;
   for (const { name, shape, fractionBits, group } of specs) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$/.test(name) || name.endsWith(".remainder") || names.has(name)) {
+    if (
+      !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$/.test(name) ||
+      RESERVED.some((end) => name.endsWith(end)) ||
+      names.has(name)
+    ) {
       throw new ConfigError(
-        `Tensor name "${name}" is not allowed: names are unique, begin with a letter or digit, go on with these, "_", "." and "-", and do not end in ".remainder".`,
+        `Tensor name "${name}" is not allowed: names are unique, begin with a letter or digit, go on with these, "_", "." and "-", and do not end in ${RESERVED.join(", ")}.`,
       );
     }
     names.add(name);

@@ -78,6 +78,45 @@ const aggregationSchema = z.discriminatedUnion("rule", [
   }),
 ]);
 
+const perStep = {
+  localSteps: positiveInteger.max(1_000_000),
+  batchSize: positiveInteger.max(65_536),
+  learningRate: z.number().positive().max(100),
+};
+
+/** A member's optimiser; whatever it remembers starts anew every round and never leaves the member. */
+const trainingSchema = z.discriminatedUnion("optimiser", [
+  z.strictObject({
+    ...perStep,
+    optimiser: z.literal("sgd-momentum").optional(),
+    momentum: z.number().min(0).lt(1),
+  }),
+  z.strictObject({
+    ...perStep,
+    optimiser: z.enum(["adagrad", "sm3"]),
+    /** ε, added to the root. */
+    epsilon: z.number().positive().max(1),
+    /** What every sum of squares starts from each round; above 0 the first steps are less like those of a sign. */
+    initialAccumulator: z.number().min(0).max(1),
+  }),
+]);
+
+const beta = z.number().min(0).lt(1);
+const adaptive = {
+  /** η_g. */
+  learningRate: z.number().positive().max(1000),
+  beta1: beta,
+  tau: z.number().min(1e-12).max(1000),
+};
+
+/** What stands between the rule's movement and the model's (src/aggregation/serverOptimiser.ts). */
+const serverOptimiserSchema = z.discriminatedUnion("name", [
+  z.strictObject({ name: z.literal("none") }),
+  z.strictObject({ name: z.literal("fedavgm"), learningRate: adaptive.learningRate, momentum: beta }),
+  z.strictObject({ name: z.literal("fedadagrad"), ...adaptive }),
+  z.strictObject({ name: z.enum(["fedadam", "fedyogi"]), ...adaptive, beta2: beta }),
+]);
+
 /**
  * The run's recipe: everything members and validators must agree on that the contracts do not need to read. Its canonical JSON lies in the
  * store; its keccak256 is in the run's parameters on chain, and so in every head.
@@ -97,12 +136,7 @@ export const recipeSchema = z.strictObject({
     )
     .min(1),
   /** What every member does with its shard each round. */
-  training: z.strictObject({
-    localSteps: positiveInteger.max(1_000_000),
-    batchSize: positiveInteger.max(65_536),
-    learningRate: z.number().positive().max(100),
-    momentum: z.number().min(0).lt(1),
-  }),
+  training: trainingSchema,
   update: z.strictObject({
     codec: codecSchema,
     /** Largest |q| of one coordinate, in grid units. */
@@ -111,6 +145,8 @@ export const recipeSchema = z.strictObject({
     maxNormSq: decimalInteger,
   }),
   aggregation: aggregationSchema,
+  /** Left out: none. */
+  serverOptimiser: serverOptimiserSchema.optional(),
   scoring: z.strictObject({
     mode: z.literal("exact"),
     /** Public held-out set in the store. */
@@ -140,6 +176,14 @@ export type PreAggregationConfig = NonNullable<AggregationConfig["before"]>[numb
 export type CodecConfig = Recipe["update"]["codec"];
 export type ModelConfig = Recipe["model"];
 export type TrainingPlan = Recipe["training"];
+export type ServerOptimiserConfig = Exclude<NonNullable<Recipe["serverOptimiser"]>, { readonly name: "none" }>;
+
+/** The recipe's server optimiser; undefined where the model moves as the rule says. */
+export function serverOptimiserOf({
+  serverOptimiser,
+}: Pick<Recipe, "serverOptimiser">): ServerOptimiserConfig | undefined {
+  return serverOptimiser === undefined || serverOptimiser.name === "none" ? undefined : serverOptimiser;
+}
 
 /** Largest recipe file that is read. */
 export const MAX_RECIPE_BYTES = 4 * 1_048_576;

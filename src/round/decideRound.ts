@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { aggregate } from "../aggregation/aggregate.ts";
 import { masterInMemory } from "../aggregation/masterInMemory.ts";
+import { serverOptimiserInMemory } from "../aggregation/serverOptimiserInMemory.ts";
 import { type Participant, participantsRoot, type RoundResult, scoresDigest } from "../protocol/attestation.ts";
 import { bitmapOf } from "../protocol/bitmap.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
-import { encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
+import { type Checkpoint, encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
 import { ZERO_WORD } from "../protocol/commitment.ts";
 import type { CommitRecord } from "../protocol/ledger.ts";
 import { denseSource } from "../protocol/updateChunk.ts";
@@ -19,7 +20,7 @@ export interface DecisionInput {
   readonly closing: boolean;
   /** The run's head before the round, its model, and the names of its checkpoint. */
   readonly head: Hex;
-  readonly parent: Float64Array;
+  readonly parent: Checkpoint;
   readonly parentModelRoot: Hex;
   readonly parentCheckpointCid: Hex;
   readonly accepted: bigint;
@@ -35,8 +36,8 @@ export interface DecisionInput {
 /** Everything a round decides; the same on every honest machine. */
 export interface Decision {
   readonly result: RoundResult;
-  /** The new master model; the parent's in a closing round. */
-  readonly master: Float64Array;
+  /** The new model; the parent's in a closing round. */
+  readonly model: Checkpoint;
   /** The new checkpoint file; absent in a closing round. */
   readonly checkpoint?: Uint8Array;
   /** λ row by row, ascending member id. */
@@ -89,13 +90,13 @@ export async function decideRound(
     beacon: input.beacon,
     extension: ZERO_WORD,
   };
-  const { master, weights, scores, checkpoint } = decision;
-  return { result, master, weights, scores, ...(checkpoint === undefined ? {} : { checkpoint }) };
+  const { model, weights, scores, checkpoint } = decision;
+  return { result, model, weights, scores, ...(checkpoint === undefined ? {} : { checkpoint }) };
 }
 
 interface Movement {
   readonly kept: bigint;
-  readonly master: Float64Array;
+  readonly model: Checkpoint;
   readonly weights: readonly number[];
   readonly scores: readonly number[];
   readonly modelRoot: Hex;
@@ -104,11 +105,11 @@ interface Movement {
   readonly checkpoint?: Uint8Array;
 }
 
-/** The closing round: losses only. */
+/** The closing round: losses only; model and server optimiser stay. */
 function keepModel({ parent, parentModelRoot, parentCheckpointCid, updates }: DecisionInput, groups: number): Movement {
   return {
     kept: 0n,
-    master: parent,
+    model: parent,
     weights: new Array<number>(updates.length * groups).fill(0),
     scores: updates.map(() => 0),
     modelRoot: parentModelRoot,
@@ -125,27 +126,30 @@ async function moveModel(
 ): Promise<Movement> {
   const updates = input.updates.map(({ verified }) => verified as VerifiedUpdate);
   const sources = updates.map(denseSource);
-  const model = masterInMemory(input.parent);
+  const { parent, beacon, round } = input;
+  const master = masterInMemory(parent.master);
+  const optimiser = serverOptimiserInMemory(context.recipe, parent.state);
   const aggregated = await aggregate({
     updates: sources,
     reputations: input.reputations,
     alphaQ16: context.params.alphaQ16,
     beacon: input.beacon,
     config: context.recipe.aggregation,
-    master: model,
+    master,
+    ...(optimiser === undefined ? {} : { serverOptimiser: optimiser.files }),
     layout: context.layout,
     kernels,
   });
-  const { parent, beacon, round } = input;
   const scores = await scoreUpdates(
     context,
     { scorer, kernels },
-    { parent, updates: sources, aggregated, beacon, round },
+    { parent: parent.master, updates: sources, aggregated, beacon, round },
   );
-  const checkpoint = encodeCheckpoint(model.after, context.layout);
+  const model: Checkpoint = { master: master.after, state: optimiser?.after ?? {} };
+  const checkpoint = encodeCheckpoint(model, context);
   return {
     kept: bitmapOf(input.updates.filter((_, i) => aggregated.kept[i]).map(({ commit }) => commit.commitIndex)),
-    master: model.after,
+    model,
     weights: [...aggregated.weights],
     scores,
     modelRoot: toHex(modelRoot(checkpoint)),

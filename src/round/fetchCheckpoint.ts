@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Hex, toHex } from "../protocol/bytes.ts";
-import { checkpointSize, decodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
+import {
+  type Checkpoint,
+  type CheckpointFormat,
+  checkpointSize,
+  decodeCheckpoint,
+  modelRoot,
+} from "../protocol/checkpoint.ts";
 import { contentIdOfDigest } from "../protocol/contentId.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import { FoedusError } from "../protocol/errors.ts";
-import type { ModelLayout } from "../protocol/layout.ts";
 
-/** The master model of a checkpoint named on chain: fetched by CID, re-hashed to its model root, decoded only if canonical. */
+/** The model of a checkpoint named on chain: fetched by CID, re-hashed to its model root, decoded only if canonical. */
 export async function fetchCheckpoint(
   store: ContentStore,
   checkpoint: { checkpointCid: Hex; modelRoot: Hex },
-  layout: ModelLayout,
+  run: CheckpointFormat,
   options: { signal?: AbortSignal; timeoutMs?: number } = {},
-): Promise<Float64Array> {
+): Promise<Checkpoint> {
   const bytes = await store.get(contentIdOfDigest(checkpoint.checkpointCid), {
-    maxBytes: checkpointSize(layout),
+    maxBytes: checkpointSize(run),
     ...options,
   });
   const root = toHex(modelRoot(bytes));
@@ -27,5 +32,5 @@ export async function fetchCheckpoint(
       },
     );
   }
-  return decodeCheckpoint(bytes, layout);
+  return decodeCheckpoint(bytes, run);
 }

@@ -8,7 +8,8 @@ import { digestOfContentId } from "../protocol/contentId.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { masterFromFloat } from "../protocol/grid.ts";
-import { decodeRecipe, encodeRecipe, type Recipe } from "../protocol/recipe.ts";
+import { decodeRecipe, encodeRecipe, type Recipe, serverOptimiserOf } from "../protocol/recipe.ts";
+import { initialServerState } from "../protocol/serverState.ts";
 
 /** The recipe as a consortium writes it: the held-out set's names are filled in when it is published. */
 export type RecipeDraft = Omit<Recipe, "scoring"> & {
@@ -47,7 +48,11 @@ export async function prepareRun(
   };
   const recipeBytes = encodeRecipe(recipe);
   const { layout, digest } = decodeRecipe(recipeBytes);
-  const checkpoint = encodeCheckpoint(masterFromFloat(initialParameters, layout), layout);
+  const initial = {
+    master: masterFromFloat(initialParameters, layout),
+    state: initialServerState(serverOptimiserOf(recipe), layout.size),
+  };
+  const checkpoint = encodeCheckpoint(initial, { layout, recipe });
   return {
     recipeDigest: digest,
     recipeCid: await publish(recipeBytes),

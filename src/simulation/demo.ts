@@ -168,7 +168,7 @@ export async function runDemo(
     {
       rpcUrl: chain.rpcUrl,
       store,
-      maxBytes: Math.max(MAX_RECIPE_BYTES, checkpointSize(context.layout), 1 << 24),
+      maxBytes: Math.max(MAX_RECIPE_BYTES, checkpointSize(context), 1 << 24),
       round: target,
       checkpointCid: record?.checkpointCid ?? context.params.initialCheckpointCid,
     },
@@ -195,10 +195,7 @@ export async function runDemo(
   const model = join(options.out, "model.safetensors");
   const page = join(options.out, "report.html");
   const { checkpointCid } = await ledger.runView(run);
-  await writeFile(
-    model,
-    await store.get(contentIdOfDigest(checkpointCid), { maxBytes: checkpointSize(context.layout) }),
-  );
+  await writeFile(model, await store.get(contentIdOfDigest(checkpointCid), { maxBytes: checkpointSize(context) }));
   const seconds = clock.finish();
   const timed: RunReport = { ...report, seconds };
   await writeFile(page, renderReport(timed));

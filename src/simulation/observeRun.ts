@@ -32,7 +32,7 @@ export async function evaluateCheckpoint(
   observer: RunObserver,
   checkpoint: { checkpointCid: `0x${string}`; modelRoot: `0x${string}` },
 ): Promise<{ accuracy: number; loss: number }> {
-  const master = await fetchCheckpoint(observer.store, checkpoint, observer.layout, { timeoutMs: 30_000 });
+  const { master } = await fetchCheckpoint(observer.store, checkpoint, observer, { timeoutMs: 30_000 });
   const { view } = splitMaster(master, observer.layout);
   const { model, heldOut } = observer.scorer;
   return {

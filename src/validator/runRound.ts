@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Hex } from "../protocol/bytes.ts";
+import type { Checkpoint } from "../protocol/checkpoint.ts";
 import { contentIdOfDigest, digestOfContentId } from "../protocol/contentId.ts";
 import { FoedusError } from "../protocol/errors.ts";
 import type { RoundView } from "../protocol/ledger.ts";
@@ -28,10 +29,10 @@ export async function runRound(validator: ValidatorContext, view: RoundView): Pr
   if (round === undefined) return;
   const parent = await validator.ledger.runView(validator.run);
   requireOpen(view, parent);
-  const master = await fetchCheckpoint(validator.store, parent, validator.layout, { signal: validator.signal });
+  const model = await fetchCheckpoint(validator.store, parent, validator, { signal: validator.signal });
   const context = artifactContext(
     validator,
-    { closing: view.closing, recipients: round.recipients, master },
+    { closing: view.closing, recipients: round.recipients, master: model.master },
     { index: round.self.index, privateKey: validator.encryptionPrivateKey },
   );
 
@@ -42,7 +43,7 @@ export async function runRound(validator: ValidatorContext, view: RoundView): Pr
   const accepted = await collectAccepted(validator, round, judgements, context);
   if (accepted === undefined) return;
   const openings = openedLosses(accepted);
-  const decision = await decide(validator, round, parent, master, accepted, openings);
+  const decision = await decide(validator, round, parent, model, accepted, openings);
 
   if (decision.checkpoint !== undefined)
     await storeCheckpoint(validator, decision.checkpoint, decision.result.checkpointCid);
@@ -80,7 +81,7 @@ async function decide(
   validator: ValidatorContext,
   { view }: ValidatorRound,
   parent: { head: Hex; modelRoot: Hex; checkpointCid: Hex },
-  master: Float64Array,
+  model: Checkpoint,
   accepted: AcceptedUpdates,
   openings: readonly OpenedLoss[],
 ): Promise<Decision> {
@@ -96,7 +97,7 @@ async function decide(
       round: view.round,
       closing: view.closing,
       head: view.head,
-      parent: master,
+      parent: model,
       parentModelRoot: parent.modelRoot,
       parentCheckpointCid: parent.checkpointCid,
       accepted: accepted.bitmap,

@@ -7,11 +7,12 @@ import { MAX_RECIPE_BYTES } from "../protocol/recipe.ts";
 import type { ValidatorContext } from "./validatorContext.ts";
 
 /** Holds, pins and serves what every replay of the run begins with: recipe, held-out set, initial checkpoint. */
-export async function serveRun({ store, params, recipe, layout, signal }: ValidatorContext): Promise<void> {
+export async function serveRun(validator: ValidatorContext): Promise<void> {
+  const { store, params, recipe, signal } = validator;
   const objects: [Hex, number][] = [
     [params.recipeCid, MAX_RECIPE_BYTES],
     [recipe.scoring.heldOutCid as Hex, MAX_DATASET_BYTES],
-    [params.initialCheckpointCid, checkpointSize(layout)],
+    [params.initialCheckpointCid, checkpointSize(validator)],
   ];
   for (const [digest, maxBytes] of objects) {
     const id = contentIdOfDigest(digest);

@@ -85,7 +85,7 @@ describe("foedus run prepare", () => {
     assert.deepEqual([...heldOut.labels], [0, 1, 1]);
     const checkpoint = await read(request.initialCheckpointCid);
     assert.equal(toHex(modelRoot(checkpoint)), request.initialModelRoot);
-    const master = decodeCheckpoint(checkpoint, layout);
+    const { master } = decodeCheckpoint(checkpoint, { layout, recipe });
     assert.ok(
       master.subarray(0, 4).some((value) => value !== 0),
       "weights are drawn",

@@ -65,6 +65,8 @@ describe("modelLayout", () => {
     "a name with a line end": [{ ...WEIGHTS, name: "a\n" }],
     "a name of 201 characters": [{ ...WEIGHTS, name: "a".repeat(201) }],
     "a name that reads as a remainder": [{ ...WEIGHTS, name: "a.remainder" }],
+    "a name that reads as a server optimiser's momentum": [{ ...WEIGHTS, name: "a.momentum" }],
+    "a name that reads as its variance": [{ ...WEIGHTS, name: "a.variance" }],
     "two tensors of one name": [WEIGHTS, { ...BIAS, name: WEIGHTS.name }],
     "an extent of 0": [{ ...WEIGHTS, shape: [3, 0] }],
     "a negative extent": [{ ...WEIGHTS, shape: [-1, -1] }],

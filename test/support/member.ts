@@ -48,7 +48,7 @@ export async function openMember(
   const { outcome = OUTCOME, memberId = PLACE.memberId } = options;
   const folder = await mkdtemp(join(tmpdir(), "foedus-member-"));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
-  const checkpoint = encodeCheckpoint(MASTER, LAYOUT);
+  const checkpoint = encodeCheckpoint({ master: MASTER, state: {} }, { layout: LAYOUT, recipe: {} });
   chain.run = {
     ...chain.run,
     head: chain.view().head,

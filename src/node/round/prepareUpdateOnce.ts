@@ -56,7 +56,7 @@ async function prepare(node: NodeContext, round: RoundView, member: MemberRecord
     );
   }
   const recipients = await recipientsOf(node.ledger, round);
-  const master = await fetchCheckpoint(node.store, head, node.layout, { signal: node.signal });
+  const { master } = await fetchCheckpoint(node.store, head, node, { signal: node.signal });
   const context = artifactContext(node, { closing: round.closing, recipients, master });
   const update = await train(node, round, member, context);
   const salt = bytesToBigInt(randomBytes(40)) % FIELD_ORDER;
