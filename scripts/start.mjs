@@ -71,6 +71,12 @@ const COMMANDS = {
     // One at a time: each runs a federation that has deadlines and two cores' worth of work of its own.
     node: (args) => testArguments(isSlow, { timeoutMs: 1_800_000, concurrency: 1 }, args),
   },
+  bench: {
+    about: "measure (without a name: list the benches)",
+    generated: true,
+    // A garbage collection between two measurements is asked for, so that none falls into one.
+    node: (args) => ["--expose-gc", "bench/main.ts", ...args],
+  },
   lint: {
     about: "check style, layers and agreed code",
     generated: false,

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+import { aggregate, type MasterFile } from "../../src/aggregation/aggregate.ts";
+import { masterInMemory } from "../../src/aggregation/masterInMemory.ts";
+import { modelLayout } from "../../src/protocol/layout.ts";
+import { REPUTATION_ONE } from "../../src/protocol/reputation.ts";
+import { type Contender, type Measured, measureInTurn, type Patience, timed } from "../lib/measure.ts";
+import type { Progress } from "../lib/progress.ts";
+import { fastest, gigabytesPerSecond, ratio, rounded } from "../lib/statistics.ts";
+import type { NumpyPeer } from "../peers/numpyPeer.ts";
+import { LINE, type Readers } from "../peers/readers.ts";
+import { type Backend, idOf } from "./backends.ts";
+import { CHUNK, type Form, RANGE, Resident, residentLength, storedBytes } from "./data.ts";
+import type { Results } from "./results.ts";
+import type { KernelWork, PeerOp, RuleWork } from "./work.ts";
+
+export interface RunPlan {
+  readonly backends: readonly Backend[];
+  readonly numpy: NumpyPeer | undefined;
+  readonly readers: Readers;
+  /** Threads that are compared with: of readers and of BLAS. */
+  readonly threads: readonly number[];
+  readonly kernels: readonly KernelWork[];
+  readonly rules: readonly RuleWork[];
+  readonly ks: readonly number[];
+  readonly ds: readonly number[];
+  readonly repeats: number;
+  /** For the backends that are measured, and for what they are compared with. */
+  readonly patience: { readonly backends: Patience; readonly peers: Patience };
+}
+
+type Measurements = Pick<Results, "rows" | "bandwidth" | "peers" | "rules" | "fewer" | "missing">;
+
+/** One cell of the table: one kernel, or all rules, at one K and d. */
+interface Cell {
+  readonly work: KernelWork | "rules";
+  readonly k: number;
+  readonly d: number;
+}
+
+/** Rules see values of common size: Gram matrices are then cheapest, and what rules add to them shows most. */
+const RULES_FORM: Form = "narrow";
+/**
+ * Bytes that the reader takes of one stream before it goes to the next: a line, which is how a kernel reads that sums K updates in registers,
+ * and what hardware prefetchers like best. The faster order is what rows are compared with.
+ */
+const TURNS = [LINE, 65_536] as const;
+/** Coordinates that `aggregate` takes at a time. */
+const SPAN = 262_144;
+
+/** All cells, those on the same data one after the other. */
+export function cellsOf({ kernels, rules, ks, ds }: Pick<RunPlan, "kernels" | "rules" | "ks" | "ds">): Cell[] {
+  const works = [...kernels, ...(rules.length > 0 ? (["rules"] as const) : [])];
+  const forms = new Set(works.map(formOf));
+  return [...forms].flatMap((form) =>
+    ks.flatMap((k) => works.filter((work) => formOf(work) === form).flatMap((work) => ds.map((d) => ({ work, k, d })))),
+  );
+}
+
+const formOf = (work: Cell["work"]): Form => (work === "rules" ? RULES_FORM : work.form);
+
+/** What a cell costs, roughly, in any unit: for the estimate of the time left. */
+export function weightOf({ work, k, d }: Cell): number {
+  const size = 1e6 + k * Math.min(d, 3e6);
+  if (work === "rules") return 6 * size;
+  return work.bound === "order" || work.bound === "gram" ? 2 * size : size;
+}
+
+/** Measures every cell. What is given is left open. */
+export async function runCells(plan: RunPlan, progress: Progress): Promise<Measurements> {
+  const results: Measurements = { rows: [], bandwidth: [], peers: [], rules: [], fewer: [], missing: [] };
+  const memory = new Memory(plan);
+  const expected = new Expected();
+  for (const cell of cellsOf(plan)) {
+    const { work, k, d } = cell;
+    progress.begin(`${work === "rules" ? "rules" : work.name}, K = ${k}, d = ${d}`);
+    await memory.hold(formOf(work), k, Math.min(d, CHUNK));
+    const onRun = (id: string): void => progress.detail(id);
+    if (work === "rules") await ruleCell(plan, memory, expected, k, d, results, onRun);
+    else await kernelCell(plan, work, memory, expected, k, d, results, onRun);
+    progress.end(weightOf(cell));
+  }
+  memory.free();
+  sortAsPlanned(plan, results);
+  return results;
+}
+
+/** Entries in the order of kernels and rules, whatever order they were measured in. */
+function sortAsPlanned({ kernels, rules }: RunPlan, results: Measurements): void {
+  const order = new Map([...kernels, ...rules].map(({ name }, at) => [name, at]));
+  const place = ({ name }: { name: string }): number => order.get(name) ?? order.size;
+  for (const entries of [results.rows, results.bandwidth, results.peers, results.rules])
+    entries.sort((a, b) => place(a) - place(b));
+}
+
+/** The same data for everybody: in each backend's own memory, and in numpy's process. */
+class Memory {
+  readonly #plan: RunPlan;
+  readonly #held = new Map<string, Resident>();
+  #holds = "";
+
+  constructor(plan: RunPlan) {
+    this.#plan = plan;
+  }
+
+  async hold(form: Form, k: number, unit: number): Promise<void> {
+    const wanted = `${form} ${k} ${form === "sparse" ? unit : ""}`;
+    if (wanted === this.#holds) return;
+    this.free();
+    const plainJs = this.#plan.backends.find(({ name }) => name === "plain-js");
+    for (const backend of this.#plan.backends) {
+      // The reference reads what plain JavaScript reads: neither changes it.
+      const shared = backend.name === "reference" && plainJs !== undefined ? this.#held.get(idOf(plainJs)) : undefined;
+      this.#held.set(idOf(backend), shared ?? new Resident(backend.kernels, form, k, unit));
+    }
+    await this.#plan.numpy?.fill({
+      form: form === "narrow" ? "dense" : form,
+      k,
+      length: residentLength(k),
+      range: RANGE[form],
+      unit,
+    });
+    this.#holds = wanted;
+  }
+
+  of(backend: Backend): Resident {
+    return this.#held.get(idOf(backend)) as Resident;
+  }
+
+  free(): void {
+    for (const resident of new Set(this.#held.values())) resident.free();
+    this.#held.clear();
+    this.#holds = "";
+  }
+}
+
+/** What a run may take, from how long the same took at another size. */
+class Expected {
+  readonly #seen = new Map<string, { k: number; d: number; ms: number }>();
+
+  /** @param power of K that the time grows with. */
+  of(name: string, who: string, k: number, d: number, power: number): number | undefined {
+    const seen = this.#seen.get(`${name}/${who}`);
+    return seen === undefined ? undefined : seen.ms * (d / seen.d) * (k / seen.k) ** power;
+  }
+
+  saw(name: string, who: string, k: number, d: number, ms: number): void {
+    this.#seen.set(`${name}/${who}`, { k, d, ms });
+  }
+}
+
+/** Chunks of at most `chunk` coordinates that make up d: [place, size]. */
+function* chunksOf(d: number, chunk: number): Generator<[index: number, size: number]> {
+  for (let at = 0, index = 0; at < d; at += chunk, index++) yield [index, Math.min(chunk, d - at)];
+}
+
+const readerId = (reader: "streams" | "raw", threads: number, turn: number): string => `${reader} ${threads} ${turn}`;
+
+function readerContenders({ readers, threads, patience }: RunPlan, form: Form, k: number, d: number): Contender[] {
+  const size = Math.min(d, CHUNK);
+  const each = storedBytes(form, size);
+  return threads.flatMap((count): Contender[] => [
+    ...TURNS.map(
+      (turn): Contender => ({
+        id: readerId("streams", count, turn),
+        patience: patience.backends,
+        run: (part) =>
+          timed(async () => {
+            for (const [index] of chunksOf(d, CHUNK)) readers.read(k, each, part + index, count, turn);
+          }),
+      }),
+    ),
+    {
+      id: readerId("raw", count, LINE),
+      patience: patience.backends,
+      run: (part) =>
+        timed(async () => {
+          for (const [index] of chunksOf(d, CHUNK)) readers.read(1, k * each, part + index, count, k * each);
+        }),
+    },
+  ]);
+}
+
+const numpyId = (op: string, threads: number): string => `numpy ${op} ${threads}`;
+
+function numpyContenders(
+  { numpy, threads, patience }: RunPlan,
+  ops: readonly PeerOp[],
+  k: number,
+  d: number,
+  expect: (who: string) => number | undefined,
+): Contender[] {
+  if (numpy === undefined) return [];
+  return ops.flatMap(({ op, blas }) =>
+    (blas === true ? threads : [1]).map((count): Contender => {
+      const id = numpyId(op, count);
+      return {
+        id,
+        patience: patience.peers,
+        expectedMs: expect(id),
+        run: async (part) => {
+          await numpy.setThreads(count);
+          return await numpy.run(op, k, d, part);
+        },
+      };
+    }),
+  );
+}
+
+const patienceFor = ({ patience }: RunPlan, { name }: Backend): Patience =>
+  name === "cpu" || name === "gpu" ? patience.backends : patience.peers;
+
+async function kernelCell(
+  plan: RunPlan,
+  work: KernelWork,
+  memory: Memory,
+  expected: Expected,
+  k: number,
+  d: number,
+  results: Measurements,
+  onRun: (id: string) => void,
+): Promise<void> {
+  const power = work.bound === "gram" ? 2 : 1.2;
+  const expect = (who: string): number | undefined => expected.of(work.name, who, k, d, power);
+  const contenders = [
+    ...readerContenders(plan, work.form, k, d),
+    ...plan.backends.map((backend): Contender => {
+      const resident = memory.of(backend);
+      return {
+        id: idOf(backend),
+        patience: patienceFor(plan, backend),
+        expectedMs: expect(idOf(backend)),
+        run: async (part) => {
+          const chunks = [...chunksOf(d, CHUNK)].map(([index, size]) => resident.part(part + index, size));
+          return await timed(async () => {
+            for (const chunk of chunks) await work.run(backend.kernels, chunk);
+          });
+        },
+      };
+    }),
+    ...numpyContenders(plan, work.peers, k, d, expect),
+  ];
+  const measured = await measureInTurn(contenders, plan.repeats, onRun);
+  note(results, expected, work.name, k, d, plan.repeats, measured);
+  const bytes = k * storedBytes(work.form, d);
+  const streams = noteReaders(results, plan, measured, work.name, k, d, bytes);
+  notePeers(results, plan, measured, work.name, work.peers, k, d);
+  noteRows(results, plan, measured, work.name, (backend) => idOf(backend), work.peers, k, d, bytes, streams);
+}
+
+/** Remembers times for estimates, and says which medians are of fewer runs. */
+function note(
+  results: Measurements,
+  expected: Expected,
+  name: string,
+  k: number,
+  d: number,
+  repeats: number,
+  measured: ReadonlyMap<string, Measured>,
+): void {
+  for (const [who, { ms, repeats: made }] of measured) {
+    expected.saw(name, who, k, d, ms);
+    if (made < repeats) results.fewer.push({ name, k, d, who, repeats: made });
+  }
+}
+
+/** @returns by threads: GB/s of the K-stream reader. */
+function noteReaders(
+  results: Measurements,
+  { threads }: RunPlan,
+  measured: ReadonlyMap<string, Measured>,
+  name: string,
+  k: number,
+  d: number,
+  bytes: number,
+): Map<number, number> {
+  const streams = new Map<number, number>();
+  for (const count of threads) {
+    const lines = measured.get(readerId("streams", count, LINE))?.ms;
+    const best = fastest(TURNS.map((turn) => measured.get(readerId("streams", count, turn))?.ms));
+    const raw = measured.get(readerId("raw", count, LINE))?.ms;
+    if (best !== null) {
+      streams.set(count, gigabytesPerSecond(bytes, best));
+      results.bandwidth.push({ reader: "streams", name, k, d, threads: count, gbps: gigabytesPerSecond(bytes, best) });
+    }
+    if (lines !== undefined)
+      results.bandwidth.push({ reader: "lines", name, k, d, threads: count, gbps: gigabytesPerSecond(bytes, lines) });
+    if (raw !== undefined)
+      results.bandwidth.push({ reader: "raw", name, k, d, threads: count, gbps: gigabytesPerSecond(bytes, raw) });
+  }
+  return streams;
+}
+
+function notePeers(
+  results: Measurements,
+  { threads }: RunPlan,
+  measured: ReadonlyMap<string, Measured>,
+  name: string,
+  ops: readonly PeerOp[],
+  k: number,
+  d: number,
+): void {
+  for (const { op, comparable = true } of ops) {
+    for (const count of threads) {
+      const ms = measured.get(numpyId(op, count))?.ms;
+      if (ms !== undefined) results.peers.push({ name, k, d, peer: op, threads: count, ms: rounded(ms), comparable });
+    }
+  }
+}
+
+/** Fastest comparable operation with at most as many threads. */
+function numpyMs(measured: ReadonlyMap<string, Measured>, ops: readonly PeerOp[], threads: number): number | null {
+  return fastest(
+    ops
+      .filter(({ comparable }) => comparable !== false)
+      .flatMap(({ op }) => Array.from({ length: threads }, (_, i) => measured.get(numpyId(op, i + 1))?.ms)),
+  );
+}
+
+function noteRows(
+  results: Measurements,
+  { backends }: RunPlan,
+  measured: ReadonlyMap<string, Measured>,
+  name: string,
+  id: (backend: Backend) => string,
+  ops: readonly PeerOp[],
+  k: number,
+  d: number,
+  bytes: number,
+  streams: ReadonlyMap<number, number>,
+): void {
+  const plainJs = backends.find((backend) => backend.name === "plain-js");
+  const plainMs = plainJs === undefined ? undefined : measured.get(id(plainJs))?.ms;
+  for (const backend of backends) {
+    const ms = measured.get(id(backend))?.ms;
+    if (ms === undefined) {
+      results.missing.push(`${name}, K = ${k}, d = ${d}, ${idOf(backend)}: one run would take too long.`);
+      continue;
+    }
+    const gbps = gigabytesPerSecond(bytes, ms);
+    // A GPU has a memory of its own: what its processor's memory gives says nothing about it.
+    const bandwidth = backend.name === "gpu" ? null : streams.get(backend.threads);
+    results.rows.push({
+      name,
+      k,
+      d,
+      backend: backend.name,
+      threads: backend.threads,
+      ms: rounded(ms),
+      gbps,
+      ratioBandwidth: ratio(gbps, bandwidth),
+      ratioNumpy: ratio(numpyMs(measured, ops, backend.threads), ms),
+      ratioPlainJs: ratio(plainMs, ms),
+    });
+  }
+}
+
+/** All rules at one size, in turn with the Gram matrix and the weighted sum that most of them are made of. */
+async function ruleCell(
+  plan: RunPlan,
+  memory: Memory,
+  expected: Expected,
+  k: number,
+  d: number,
+  results: Measurements,
+  onRun: (id: string) => void,
+): Promise<void> {
+  const layout = modelLayout([{ name: "weights", shape: [d], fractionBits: 18, group: 0 }]);
+  const master: MasterFile = masterInMemory(new Float64Array(d));
+  const expect = (who: string): number | undefined => expected.of("rules", who, k, d, 2);
+  const ruleId = (name: string, backend: Backend): string => `${name}/${idOf(backend)}`;
+  const contenders: Contender[] = readerContenders(plan, RULES_FORM, k, d);
+  for (const backend of plan.backends) {
+    const resident = memory.of(backend);
+    const patience = patienceFor(plan, backend);
+    const { kernels } = backend;
+    const overSpans =
+      (run: (chunks: ReturnType<Resident["part"]>) => Promise<unknown>): Contender["run"] =>
+      async (part) => {
+        const spans = [...chunksOf(d, SPAN)].map(([index, size]) => resident.part(part + index, size));
+        return await timed(async () => {
+          for (const chunks of spans) await run(chunks);
+        });
+      };
+    const add = (name: string, run: Contender["run"]): void => {
+      const id = ruleId(name, backend);
+      contenders.push({ id, patience, expectedMs: expect(id), run });
+    };
+    const weights = new Uint32Array(k).fill(Math.floor(65_536 / k));
+    add(
+      "own Gram",
+      overSpans((chunks) => kernels.gram(chunks)),
+    );
+    add(
+      "own weighted sum",
+      overSpans((chunks) => kernels.weightedSum(chunks, weights)),
+    );
+    for (const { name, config } of plan.rules) {
+      add(name, (part) =>
+        timed(() =>
+          aggregate({
+            updates: resident.sources(part, d),
+            reputations: new Array<number>(k).fill(REPUTATION_ONE),
+            alphaQ16: 58_982,
+            beacon: `0x${"5a".repeat(32)}`,
+            config: config(k),
+            layout,
+            master,
+            kernels,
+          }),
+        ),
+      );
+    }
+  }
+  const ops = new Map(plan.rules.flatMap(({ peers }) => peers).map((peer) => [peer.op, peer]));
+  contenders.push(...numpyContenders(plan, [...ops.values()], k, d, expect));
+  const measured = await measureInTurn(contenders, plan.repeats, onRun);
+  note(results, expected, "rules", k, d, plan.repeats, measured);
+  const bytes = k * storedBytes(RULES_FORM, d);
+  const streams = noteReaders(results, plan, measured, "rules", k, d, bytes);
+  for (const { name, usesGram, peers } of plan.rules) {
+    notePeers(results, plan, measured, name, peers, k, d);
+    noteRows(results, plan, measured, name, (backend) => ruleId(name, backend), peers, k, d, bytes, streams);
+    if (!usesGram) continue;
+    for (const backend of plan.backends) {
+      const [ms, gramMs, weightedSumMs] = [name, "own Gram", "own weighted sum"].map(
+        (part) => measured.get(ruleId(part, backend))?.ms,
+      );
+      if (ms === undefined || gramMs === undefined || weightedSumMs === undefined) continue;
+      results.rules.push({
+        name,
+        k,
+        d,
+        backend: backend.name,
+        threads: backend.threads,
+        ms: rounded(ms),
+        gramMs: rounded(gramMs),
+        weightedSumMs: rounded(weightedSumMs),
+        ratioParts: rounded(ms / (gramMs + weightedSumMs)),
+      });
+    }
+  }
+}
