@@ -71,6 +71,31 @@ describe("trainLocally", () => {
     }
   });
 
+  for (const optimiser of ["adagrad", "sm3"] as const) {
+    const plan = { localSteps: 100, batchSize: 8, learningRate: 0.1, optimiser, epsilon: 1e-3, initialAccumulator: 0 };
+
+    it(`learns with ${optimiser}, whose statistics start anew every round`, async () => {
+      const [shard, fresh] = [clusters(200), clusters(300)];
+      const { parameters } = await trainLocally(model, start, shard, plan, keyedRandom(optimiser));
+      assert.ok((await meanLoss(model, parameters, fresh)) < 0.2);
+      // Nothing is left of the first round in the second.
+      const again = await trainLocally(model, start, shard, plan, keyedRandom(optimiser));
+      assert.deepEqual(again.parameters, parameters);
+    });
+  }
+  it("follows AdaGrad: on f = w²/2 from 1 with η = 0.1 the first step is 0.1/1.001, the next smaller", async () => {
+    const plan = { localSteps: 1, batchSize: 1, learningRate: 0.1, optimiser: "adagrad", epsilon: 1e-3 } as const;
+    const weightAfter = async (localSteps: number): Promise<number> => {
+      const steps = { ...plan, localSteps, initialAccumulator: 0 };
+      const trained = await trainLocally(quadratic(1), Float32Array.of(1), indexed(1), steps, keyedRandom("x"));
+      return trained.parameters[0] as number;
+    };
+    const w1 = 1 - 0.1 / 1.001;
+    const w2 = w1 - (0.1 * w1) / (Math.sqrt(1 + w1 * w1) + 1e-3);
+    assert.ok(Math.abs((await weightAfter(1)) - w1) < 1e-6);
+    assert.ok(Math.abs((await weightAfter(2)) - w2) < 1e-6);
+  });
+
   it("learns: three clusters from an untrained model", async () => {
     const [shard, fresh] = [clusters(200), clusters(300)];
     const before = await meanLoss(model, start, fresh);
