@@ -128,16 +128,16 @@ describe("bucketing", () => {
 
   it("keeps a whole bucket or none of it", async () => {
     // Scores 400, 400 and 3 025; the first bucket is {2, 3}.
-    const config = { rule: "krum", parameters: { byzantine: 0 }, before: [bucketing(2)] } as const;
+    const config: AggregationConfig = { rule: "krum", parameters: { byzantine: 0 }, before: [bucketing(2)] };
     assert.deepEqual((await outcome(config, line(10, 20, 30, 40, 90))).keptAt, [2, 3]);
   });
 
   it("gives a bucket the samples of its parts and their mean reputation, rounded down", async () => {
-    const config = {
+    const config: AggregationConfig = {
       rule: "byzfed",
       parameters: { filter: "tau", tau: 2, sizeWeighted: true },
       before: [bucketing(2)],
-    } as const;
+    };
     const samples = [100, 200, 300, 400, 500, 600, 700, 800];
     const reputations = [0, 65_536, 65_535, 10, 20_000, 40_001, 7, 65_536];
     const { weights } = await outcome(config, new Array(8).fill([5]), samples, reputations);
@@ -154,7 +154,7 @@ describe("bucketing", () => {
   });
 
   it("needs K ≥ s(m − 1) + 1 where the rule needs m, and tolerates what the rule does among ⌈K/s⌉", async () => {
-    const bulyan = { rule: "bulyan", parameters: { byzantine: 1 }, before: [bucketing(2)] } as const;
+    const bulyan: AggregationConfig = { rule: "bulyan", parameters: { byzantine: 1 }, before: [bucketing(2)] };
     assert.equal(ruleOf(bulyan).minUpdates, 13);
     await assert.rejects(outcome(bulyan, line(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)), tooFew(13, 12));
     assert.equal(ruleOf(median(bucketing(3))).minUpdates, 7);

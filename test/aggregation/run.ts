@@ -11,7 +11,7 @@ export async function outcome(
   rows: readonly ArrayLike<number>[],
   samples?: readonly number[],
   reputations: readonly number[] = rows.map(() => 65_536),
-): Promise<Aggregate & { readonly keptAt: number[]; readonly moved: number[] }> {
+): Promise<Aggregate & { readonly master: Float64Array; readonly keptAt: number[]; readonly moved: number[] }> {
   const size = rows[0]?.length ?? 1;
   const result = await aggregateInMemory({
     updates: updatesOf(rows, samples),

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { ruleOf } from "../../src/aggregation/rules.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import { BEACON, nameOf } from "./fixtures.ts";
+import { outcome } from "./run.ts";
+
+interface Case {
+  readonly name: string;
+  readonly updates: number[][];
+  readonly samples: number[];
+  readonly reputations: number[];
+  readonly results: { readonly config: AggregationConfig; readonly moved: number[]; readonly kept: number[] }[];
+}
+
+/** Made by test/aggregation/parity/rules.py with NumPy, from the formulas, on the vectors themselves. */
+const vectors = JSON.parse(readFileSync(new URL("../vectors/aggregation-rules.json", import.meta.url), "utf8")) as {
+  readonly beacon: string;
+  readonly cases: Case[];
+};
+
+describe("rules give what NumPy gives from their formulas", () => {
+  it("with the same beacon", () => assert.equal(vectors.beacon, BEACON));
+  for (const { name, updates, samples, reputations, results } of vectors.cases) {
+    for (const { config, moved, kept } of results) {
+      it(`${name}: ${nameOf(config)}`, async () => {
+        const actual = await outcome(config, updates, samples, reputations);
+        assert.deepEqual(actual.keptAt, kept);
+        for (const [j, expected] of moved.entries()) {
+          const tolerance = ruleOf(config).coordinateWise
+            ? HALF_STEP + FLOAT64
+            : FLOAT64 + weightRounding(config, updates, j);
+          const difference = Math.abs((actual.moved[j] as number) - expected);
+          assert.ok(difference <= tolerance, `coordinate ${j}: ${difference} is more than ${tolerance}`);
+        }
+      });
+    }
+  }
+});
+
+/** Order statistics are rounded once, to the master grid: half of 2^-16 of a step. */
+const HALF_STEP = 0.5 / 65_536;
+/** What sums of float64 and Weiszfeld's last step leave, at values up to 2^24. */
+const FLOAT64 = 1e-4;
+
+/**
+ * A weight is off by less than a unit of 2^-16, and by one more for each unit that a smaller one is given. Weights that sum to 1 are off by
+ * nothing in sum, so only what updates differ in counts; where some weight is unspent it counts from the head.
+ */
+function weightRounding({ rule }: AggregationConfig, updates: readonly number[][], j: number): number {
+  const column = updates.map((row) => row[j] as number);
+  const from = rule === "centred-clipping" ? 0 : Math.min(...column);
+  return (2 * column.reduce((sum, q) => sum + Math.abs(q - from), 0)) / 65_536;
+}
