@@ -67,10 +67,13 @@ const hints: Hints = {
   model: "write e.g. model: { kind: mlp, inputs: 64, hidden: [32], classes: 10, activation: relu }",
   layout: "leave it out: it follows from the model",
   fractionBits: "write a number from 0 to 24; 18 is usual",
-  training: "write e.g. training: { localSteps: 80, batchSize: 20, learningRate: 0.05, momentum: 0.9 }",
+  training:
+    "write e.g. training: { localSteps: 80, batchSize: 20, learningRate: 0.05, momentum: 0.9 }, or with optimiser: adagrad (or sm3), epsilon: 0.001, initialAccumulator: 0 in place of momentum",
   update:
     'write e.g. update: { codec: { name: int8, blockSize: 128 }, maxCoordinate: 1048576, maxNormSq: "281474976710656" }',
   aggregation: "write e.g. aggregation: { rule: byzfed, parameters: { filter: tau, tau: 2, sizeWeighted: false } }",
+  serverOptimiser:
+    "leave it out for none, or write e.g. serverOptimiser: { name: fedadam, learningRate: 0.1, beta1: 0.9, beta2: 0.99, tau: 0.001 }",
   scoring: "write e.g. scoring: { mode: exact, permutations: 30, truncation: 1024, engine: { batchSize: 120 } }",
   criterion: "write e.g. criterion: { progress: 655, tolerance: 655, maxUpdateNorm: 0.5 }",
   run: "write the parameters of openRun, as docs/running-a-consortium.md shows",

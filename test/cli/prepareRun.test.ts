@@ -19,6 +19,7 @@ const RECIPE = {
   training: { localSteps: 5, batchSize: 4, learningRate: 0.1, momentum: 0.5 },
   update: { codec: { name: "int8", blockSize: 2 }, maxCoordinate: 1_048_576, maxNormSq: "1000000000000" },
   aggregation: { rule: "weighted-mean" },
+  serverOptimiser: { name: "fedadam", learningRate: 0.1, beta1: 0.9, beta2: 0.99, tau: 0.001 },
   scoring: { mode: "exact", permutations: 4, truncation: 0, engine: { batchSize: 8 } },
   criterion: { progress: 1, tolerance: 1, maxUpdateNorm: 1 },
   run: {
@@ -85,7 +86,7 @@ describe("foedus run prepare", () => {
     assert.deepEqual([...heldOut.labels], [0, 1, 1]);
     const checkpoint = await read(request.initialCheckpointCid);
     assert.equal(toHex(modelRoot(checkpoint)), request.initialModelRoot);
-    const { master } = decodeCheckpoint(checkpoint, { layout, recipe });
+    const { master, state } = decodeCheckpoint(checkpoint, { layout, recipe });
     assert.ok(
       master.subarray(0, 4).some((value) => value !== 0),
       "weights are drawn",
@@ -94,6 +95,8 @@ describe("foedus run prepare", () => {
       master.subarray(4).every((value) => value === 0),
       "biases are 0",
     );
+    assert.deepEqual(recipe.serverOptimiser, RECIPE.serverOptimiser);
+    assert.deepEqual(state, { momentum: new Float64Array(6), variance: new Float64Array(6).fill(0.001 * 0.001) });
 
     // Anybody can make the same run file again from recipe, data and seed.
     assert.equal((await prepare("other-store", "again.json")).code, 0);

@@ -5,7 +5,7 @@ import { toHex, utf8 } from "../../src/protocol/bytes.ts";
 import { canonicalJson, type Json } from "../../src/protocol/canonicalJson.ts";
 import { keccak256 } from "../../src/protocol/hash.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
-import { decodeRecipe, encodeRecipe, type Recipe, ruleId } from "../../src/protocol/recipe.ts";
+import { decodeRecipe, encodeRecipe, type Recipe, ruleId, serverOptimiserOf } from "../../src/protocol/recipe.ts";
 
 const WORD = `0x${"ab".repeat(32)}`;
 const RECIPE: Recipe = {
@@ -30,6 +30,16 @@ const RECIPE: Recipe = {
   criterion: { progress: 100, tolerance: 10, maxUpdateNorm: 1.5 },
 };
 
+const ADAGRAD = {
+  localSteps: 10,
+  batchSize: 32,
+  learningRate: 0.01,
+  optimiser: "adagrad",
+  epsilon: 0.001,
+  initialAccumulator: 0,
+};
+const YOGI = { name: "fedyogi", learningRate: 0.01, beta1: 0.9, beta2: 0.99, tau: 0.001 };
+
 /** A copy in which the value at `path` is another; undefined leaves the key out. */
 function changed(path: string, value: unknown): Recipe {
   const copy = structuredClone(RECIPE) as unknown as Record<string, unknown>;
@@ -51,6 +61,27 @@ describe("recipe", () => {
     assert.equal(decoded.digest, toHex(keccak256(bytes)));
     assert.deepEqual(decoded.layout, modelLayout(RECIPE.layout));
     assert.deepEqual(encodeRecipe(decoded.recipe), bytes);
+  });
+  it("names its optimisers, or leaves them out: momentum for members, none for the server", () => {
+    const accepted = [
+      ["training", { ...RECIPE.training, optimiser: "sgd-momentum" }],
+      ["training", ADAGRAD],
+      ["training", { ...ADAGRAD, optimiser: "sm3", initialAccumulator: 1e-4 }],
+      ["serverOptimiser", { name: "none" }],
+      ["serverOptimiser", { name: "fedavgm", learningRate: 1, momentum: 0.9 }],
+      ["serverOptimiser", { name: "fedadagrad", learningRate: 0.1, beta1: 0, tau: 0.001 }],
+      ["serverOptimiser", { ...YOGI, name: "fedadam" }],
+      ["serverOptimiser", YOGI],
+    ] as const;
+    for (const [path, value] of accepted) {
+      const recipe = changed(path, value);
+      const bytes = encodeRecipe(recipe);
+      assert.deepEqual(decodeRecipe(bytes).recipe, recipe);
+      assert.notDeepEqual(bytes, encodeRecipe(RECIPE));
+    }
+    assert.equal(serverOptimiserOf(RECIPE), undefined);
+    assert.equal(serverOptimiserOf(changed("serverOptimiser", { name: "none" })), undefined);
+    assert.deepEqual(serverOptimiserOf(changed("serverOptimiser", YOGI)), YOGI);
   });
   it("has a digest that runs already on chain can still be checked against", () => {
     // Fixed when this test was written: a change means that recipes in use no longer have the digest in their run's parameters.
@@ -98,6 +129,21 @@ describe("recipe", () => {
     "a coordinate bound of 2^24": [changed("update.maxCoordinate", 16_777_216), /maxCoordinate/],
     "a momentum of 1": [changed("training.momentum", 1), /momentum/],
     "a learning rate of 0": [changed("training.learningRate", 0), /learningRate/],
+    "an optimiser nobody knows": [changed("training.optimiser", "adamw"), /optimiser/],
+    "AdaGrad with a momentum": [changed("training", { ...ADAGRAD, momentum: 0.9 }), /momentum/],
+    "AdaGrad without ε": [changed("training", { ...RECIPE.training, optimiser: "adagrad" }), /epsilon/],
+    "a server optimiser nobody knows": [changed("serverOptimiser", { ...YOGI, name: "fedsgd" }), /serverOptimiser/],
+    "a server optimiser without its β₂": [
+      changed("serverOptimiser", { name: "fedadam", learningRate: 0.1, beta1: 0.9, tau: 0.001 }),
+      /beta2/,
+    ],
+    "a server optimiser with another's parameter": [
+      changed("serverOptimiser", { ...YOGI, name: "fedadagrad" }),
+      /beta2/,
+    ],
+    "a β₁ of 1": [changed("serverOptimiser", { ...YOGI, beta1: 1 }), /beta1/],
+    "a τ of 0": [changed("serverOptimiser", { ...YOGI, tau: 0 }), /tau/],
+    "a parameter without a server optimiser": [changed("serverOptimiser", { name: "none", tau: 1 }), /tau/],
     "a digest in capitals": [changed("scoring.heldOutDigest", WORD.replaceAll("b", "B")), /heldOutDigest/],
     "a layout without tensors": [changed("layout", []), /layout/],
     "a layout with two tensors of one name": [changed("layout.1.name", "hidden.weight"), /hidden\.weight/],
