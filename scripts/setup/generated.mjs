@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What is generated from the sources and not kept in git: circuits with their development keys, and compiled contracts. */
+/** What is generated from the sources and not kept in git: circuits with their development keys, compiled contracts, compiled kernels. */
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { runCaptured } from "./child.mjs";
@@ -29,6 +29,14 @@ const STEPS = [
     inputs: ["contracts", "hardhat.config.ts"],
     outputs: ["artifacts"],
     tools: ["hardhat", "solc", "@openzeppelin/contracts"],
+  },
+  {
+    name: "kernels",
+    title: "Aggregation kernels",
+    command: ["scripts/kernels.ts"],
+    inputs: ["assembly", "scripts/kernels.ts"],
+    outputs: ["build/kernels"],
+    tools: ["assemblyscript", "binaryen"],
   },
 ];
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The whole set-up, in order, once at a time: Node 24, packages, circuits with development keys, contracts. */
+/** The whole set-up, in order, once at a time: Node 24, packages, circuits with development keys, contracts, kernels. */
 import { join } from "node:path";
 import { endCaptured, signalExitCode } from "./child.mjs";
 import { dependenciesReady, ensureDependencies } from "./dependencies.mjs";
@@ -12,7 +12,7 @@ import { duration, Progress } from "./progress.mjs";
 /**
  * Make whatever is missing; return at once, and say nothing, when all is there.
  *
- * @param {{ generated: boolean }} need `generated`: circuits, keys and contracts too, not only Node 24 and the packages
+ * @param {{ generated: boolean }} need `generated`: circuits, keys, contracts and kernels too, not only Node 24 and the packages
  * @returns {Promise<boolean>} whether anything had to be made
  * @throws {SetupError} with the next step for the reader
  */

@@ -9,6 +9,8 @@ export type KernelProblem =
   | "GPU_FAILED"
   /** More than the backend's address space or the device's memory. */
   | "OUT_OF_MEMORY"
+  /** A thread that computes ended. */
+  | "THREAD_LOST"
   /** The WebAssembly module is missing: set-up builds it. */
   | "KERNELS_NOT_BUILT";
 
