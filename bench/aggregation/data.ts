@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { UpdateChunk, UpdateSource } from "../../src/protocol/updateChunk.ts";
+import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
 import type { KernelMemory, WideKernels } from "../../src/protocol/wideKernels.ts";
 import { blocksLength, encodeBlocks, type ValueBytes } from "../../src/update/blocks.ts";
 
@@ -153,27 +154,31 @@ export class Resident {
     return Array.from({ length: this.k }, (_, update) => this.#chunk(update, start, count));
   }
 
-  /** The updates as `aggregate` takes them, of d coordinates each, beginning at the `part`-th stretch; nothing is copied when they are read. */
-  sources(part: number, d: number): UpdateSource[] {
+  /** The updates as `aggregate` takes them, as if their artifacts had been verified, of d coordinates each, beginning at the `part`-th stretch; nothing is copied when they are read. */
+  sources(part: number, d: number): VerifiedUpdate[] {
     const begin = d >= this.length ? 0 : (part % Math.floor(this.length / d)) * d;
-    return Array.from({ length: this.k }, (_, update) => ({
-      memberId: update + 1,
-      samples: 100,
-      size: d,
-      bytesPerChunk: () => 0,
-      open: async () => {
-        let at = begin;
-        return {
-          read: async (count) => {
-            if (at + count > this.length) at = 0;
-            const chunk = this.#chunk(update, at, count);
-            at += count;
-            return chunk;
-          },
-          close: async () => {},
-        };
-      },
-    }));
+    const sources = Array.from(
+      { length: this.k },
+      (_, update): UpdateSource => ({
+        memberId: update + 1,
+        samples: 100,
+        size: d,
+        bytesPerChunk: () => 0,
+        open: async () => {
+          let at = begin;
+          return {
+            read: async (count) => {
+              if (at + count > this.length) at = 0;
+              const chunk = this.#chunk(update, at, count);
+              at += count;
+              return chunk;
+            },
+            close: async () => {},
+          };
+        },
+      }),
+    );
+    return sources as unknown as VerifiedUpdate[];
   }
 
   free(): void {

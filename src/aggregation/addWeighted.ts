@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ModelLayout } from "../protocol/layout.ts";
-import type { UpdateSource } from "../protocol/updateChunk.ts";
+import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../protocol/wideKernels.ts";
 import { eachSpan } from "./eachSpan.ts";
 import { moveMaster } from "./moveMaster.ts";
@@ -18,7 +18,7 @@ const MEMORY_BYTES = 256 * 1_048_576;
  */
 export async function addWeighted(
   master: Float64Array,
-  updates: readonly UpdateSource[],
+  updates: readonly VerifiedUpdate[],
   weights: Uint32Array,
   layout: ModelLayout,
   kernels: WideKernels = referenceKernels,

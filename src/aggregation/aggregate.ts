@@ -5,7 +5,8 @@ import { MAX_UPDATES } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 import type { AggregationConfig } from "../protocol/recipe.ts";
 import { nextReputation, REPUTATION_ONE } from "../protocol/reputation.ts";
-import type { UpdateChunk, UpdateSource } from "../protocol/updateChunk.ts";
+import type { UpdateChunk } from "../protocol/updateChunk.ts";
+import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
 import type { GramMatrix, WideKernels } from "../protocol/wideKernels.ts";
 import { AggregationError } from "./aggregationError.ts";
 import { eachSpan } from "./eachSpan.ts";
@@ -34,7 +35,7 @@ export interface AggregationProgress {
 
 export interface AggregateInput {
   /** The accepted updates, ascending memberId. */
-  readonly updates: readonly UpdateSource[];
+  readonly updates: readonly VerifiedUpdate[];
   /** r before this round, Q16, aligned with `updates`. */
   readonly reputations: readonly number[];
   /** α of the reputation rule, Q16, below 1: at 1 a reputation of 0 would stay 0 and nothing kept could be weighed by it. */

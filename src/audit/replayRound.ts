@@ -10,6 +10,7 @@ import { validatorSetDigest } from "../protocol/runParams.ts";
 import type { VerifiedArtifact } from "../protocol/verifiedUpdate.ts";
 import { artifactContext } from "../round/artifactContext.ts";
 import { type Decision, decideRound } from "../round/decideRound.ts";
+import { fetchArtifact } from "../round/fetchArtifact.ts";
 import { fetchCheckpoint } from "../round/fetchCheckpoint.ts";
 import { type Recipients, recipientsOf } from "../round/recipients.ts";
 import { proofDomain } from "../round/runContext.ts";
@@ -171,23 +172,27 @@ async function openUpdates(
       "commitment",
       `${wanted} updates were accepted; the commits of ${accepted.length} are recorded.`,
     );
-  return Promise.all(
+  const fetched = await Promise.all(
     accepted.map(async (commit) => {
       const who = `The update of member ${commit.commitment.memberId}`;
-      const bytes = await store
-        .get(contentIdOfDigest(commit.commitment.artifactCid), { maxBytes, timeoutMs: fetchTimeoutMs })
-        .catch((cause: unknown) => {
-          throw new FalseLink(
-            "artifact",
-            `${who} was accepted and cannot be read from the store: ${messageOf(cause)}`,
-            cause,
-          );
-        });
-      const verified = verifyArtifact(bytes, commit.commitment, context);
-      if ("code" in verified) throw new FalseLink("artifact", `${who} was accepted and is ${verified.name}.`);
-      return { commit, verified };
+      const id = contentIdOfDigest(commit.commitment.artifactCid);
+      const bytes = await fetchArtifact(store, id, { maxBytes, timeoutMs: fetchTimeoutMs }).catch((cause: unknown) => {
+        throw new FalseLink(
+          "artifact",
+          `${who} was accepted and cannot be read from the store: ${messageOf(cause)}`,
+          cause,
+        );
+      });
+      return { commit, bytes, who };
     }),
   );
+  const updates: { commit: CommitRecord; verified: VerifiedArtifact }[] = [];
+  for (const { commit, bytes, who } of fetched) {
+    const verified = await verifyArtifact(bytes, commit.commitment, context);
+    if ("code" in verified) throw new FalseLink("artifact", `${who} was accepted and is ${verified.name}.`);
+    updates.push({ commit, verified });
+  }
+  return updates;
 }
 
 /** The recomputed decision against the record, value by value, so that the false link is named and not only a different hash. */

@@ -14,7 +14,17 @@ const LEAF = Uint8Array.of(0);
 export function chunkRoot(bytes: Uint8Array): Uint8Array {
   const leaves: Uint8Array[] = [];
   for (let offset = 0; offset < bytes.length; offset += CHUNK_BYTES) {
-    leaves.push(sha256(LEAF, bytes.subarray(offset, offset + CHUNK_BYTES)));
+    leaves.push(chunkLeaf(bytes.subarray(offset, offset + CHUNK_BYTES)));
   }
+  return rootOfChunks(leaves);
+}
+
+/** Leaf of one chunk. */
+export function chunkLeaf(chunk: Uint8Array): Uint8Array {
+  return sha256(LEAF, chunk);
+}
+
+/** The digest of a file whose chunks have these leaves, in order. */
+export function rootOfChunks(leaves: readonly Uint8Array[]): Uint8Array {
   return merkleRoot(leaves, sha256);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ByteSource } from "./byteSource.ts";
 
 /**
  * The content store: the only data plane between participants. Types only; implementations live in `src/storage`.
@@ -61,6 +62,9 @@ export interface Reclaimed {
  * Errors are {@link ContentStoreFailure}s; their classes are in `src/storage/errors.ts`.
  */
 export interface ContentStore {
+  /** Whether what is got is held here afterwards; false for a gateway. */
+  readonly holds: boolean;
+
   /** The name that these bytes have, without keeping them. */
   cidOf(source: ContentSource): Promise<ContentId>;
 
@@ -97,6 +101,14 @@ export interface ContentStore {
    * stream has ended without an error: whether they are the object named is known for certain only at the end.
    */
   getStream(cid: ContentId, options: GetOptions): AsyncIterable<Uint8Array>;
+
+  /**
+   * A held object, to be read at any place and any number of times without being in memory. The bytes come as they lie here, *not* re-hashed:
+   * for a caller that has verified the object and checks what it reads against digests of its own. Nobody else is asked.
+   *
+   * @throws ContentNotFound when it is not held here; reading throws the same when it was given up since.
+   */
+  open(cid: ContentId): Promise<ByteSource>;
 
   /** Keeps a held object through `reclaim`. @throws ContentNotFound when it is not held here. */
   pin(cid: ContentId): Promise<void>;

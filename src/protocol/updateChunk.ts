@@ -40,6 +40,50 @@ export function chunkLength(chunk: UpdateChunk): number {
   return chunk.kind === "dense" ? chunk.values.length : chunk.count;
 }
 
+/**
+ * Consecutive coordinates of a chunk, as views of what it holds; only a sparse chunk's indices have to be written anew.
+ *
+ * @param memory for these, `sliceBytes(chunk, count)` of it; any address.
+ */
+export function sliceChunk(chunk: UpdateChunk, from: number, count: number, memory: Uint8Array): UpdateChunk {
+  if (chunk.kind === "dense") return { kind: "dense", values: chunk.values.subarray(from, from + count) };
+  if (chunk.kind === "sparse") {
+    const first = lowerBound(chunk.indices, from);
+    const end = lowerBound(chunk.indices, from + count);
+    const indices = new Uint32Array(memory.buffer, Math.ceil(memory.byteOffset / 4) * 4, end - first);
+    for (let i = first; i < end; i++) indices[i - first] = (chunk.indices[i] as number) - from;
+    return { kind: "sparse", indices, values: chunk.values.subarray(first, end), count };
+  }
+  const { bytes, valueBytes, blockSize } = chunk;
+  const block = Math.floor((chunk.skip + from) / blockSize);
+  const skip = chunk.skip + from - block * blockSize;
+  const start = block * blocksBytes(blockSize, blockSize, valueBytes);
+  const end = start + blocksBytes(skip + count, blockSize, valueBytes);
+  return { kind: "blocks", bytes: bytes.subarray(start, end), valueBytes, blockSize, skip, count };
+}
+
+/** Most memory that `sliceChunk` takes for `count` coordinates: for the indices, and 3 bytes to get to an address that they may have. */
+export function sliceBytes(chunk: UpdateChunk, count: number): number {
+  return chunk.kind === "sparse" ? 4 * Math.min(count, chunk.indices.length) + 3 : 0;
+}
+
+/** Bytes of values from the scale of their first block on. */
+export function blocksBytes(values: number, blockSize: number, valueBytes: 1 | 2): number {
+  return 4 * Math.ceil(values / blockSize) + valueBytes * values;
+}
+
+/** How many of ascending indices are below `bound`. */
+export function lowerBound(indices: Uint32Array, bound: number): number {
+  let low = 0;
+  let high = indices.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((indices[middle] as number) < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** One pass over an update, from its first coordinate to its last. */
 export interface UpdateReader {
   /**
@@ -65,25 +109,18 @@ export interface UpdateSource {
   open(): Promise<UpdateReader>;
 }
 
-/** A source of values that are already in memory; they are neither copied nor changed. */
-export function denseSource(update: {
-  readonly memberId: number;
-  readonly samples: number;
-  readonly values: Int32Array;
-}): UpdateSource {
-  const { memberId, samples, values } = update;
+/** An update whose coordinates lie in memory as one chunk, in whatever form; it is neither copied nor changed. */
+export function chunkInMemory(chunk: UpdateChunk): Pick<UpdateSource, "size" | "bytesPerChunk" | "open"> {
   return {
-    memberId,
-    samples,
-    size: values.length,
-    bytesPerChunk: () => 0,
+    size: chunkLength(chunk),
+    bytesPerChunk: (count) => sliceBytes(chunk, count),
     open: async () => {
       let at = 0;
       return {
-        read: async (count) => {
+        read: async (count, memory) => {
           const from = at;
           at += count;
-          return { kind: "dense", values: values.subarray(from, at) };
+          return sliceChunk(chunk, from, count, memory);
         },
         close: async () => {},
       };

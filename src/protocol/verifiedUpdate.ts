@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Hex } from "./bytes.ts";
+import type { UpdateSource } from "./updateChunk.ts";
 
 declare const verified: unique symbol;
 
@@ -24,11 +25,12 @@ interface VerifiedBase {
   readonly opening?: SealedLoss;
 }
 
-/** An update that passed every check of docs/protocol.md, "Verification of an artifact". */
-export interface VerifiedUpdate extends VerifiedBase {
+/**
+ * An update that passed every check of docs/protocol.md, "Verification of an artifact". Its values stay in the artifact's bytes, wherever these
+ * lie; each pass over them is held against the bytes that were verified, and fails when they have changed.
+ */
+export interface VerifiedUpdate extends VerifiedBase, UpdateSource {
   readonly kind: "update";
-  /** q, one per coordinate of the layout: the value is q·2^-F. */
-  readonly values: Int32Array;
 }
 
 /** A loss report of the closing round: it changes no model. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { aggregate } from "../aggregation/aggregate.ts";
+import { type AggregationProgress, aggregate } from "../aggregation/aggregate.ts";
+import { holdUpdates } from "../aggregation/holdUpdates.ts";
 import { masterInMemory } from "../aggregation/masterInMemory.ts";
 import { serverOptimiserInMemory } from "../aggregation/serverOptimiserInMemory.ts";
 import { type Participant, participantsRoot, type RoundResult, scoresDigest } from "../protocol/attestation.ts";
@@ -8,7 +9,6 @@ import { type Hex, toHex } from "../protocol/bytes.ts";
 import { type Checkpoint, encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
 import { ZERO_WORD } from "../protocol/commitment.ts";
 import type { CommitRecord } from "../protocol/ledger.ts";
-import { denseSource } from "../protocol/updateChunk.ts";
 import type { VerifiedArtifact, VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../protocol/wideKernels.ts";
 import type { RunContext } from "./runContext.ts";
@@ -50,7 +50,12 @@ export interface Machinery {
   readonly scorer: Scorer;
   /** Validators use the fastest they have, the audit the plain reference. */
   readonly kernels: WideKernels;
+  /** Told while whole updates are passed over, for a log. */
+  readonly onProgress?: (progress: AggregationProgress) => void;
 }
+
+/** Encoded updates that are kept in memory, in bytes; a cohort that takes more is read from where its artifacts lie, each time anew. */
+const HELD_BYTES = 256 * 1_048_576;
 
 /** Steps 5 and 6 of a round and the result T (design §4): a pure function that validators run and auditors repeat. */
 export async function decideRound(
@@ -120,17 +125,19 @@ function keepModel({ parent, parentModelRoot, parentCheckpointCid, updates }: De
 
 async function moveModel(
   context: RunContext,
-  { scorer, kernels }: Machinery,
+  { scorer, kernels, onProgress }: Machinery,
   input: DecisionInput,
   checkpointCidOf: (file: Uint8Array) => Promise<Hex>,
 ): Promise<Movement> {
-  const updates = input.updates.map(({ verified }) => verified as VerifiedUpdate);
-  const sources = updates.map(denseSource);
+  const updates = await holdUpdates(
+    input.updates.map(({ verified }) => verified as VerifiedUpdate),
+    HELD_BYTES,
+  );
   const { parent, beacon, round } = input;
   const master = masterInMemory(parent.master);
   const optimiser = serverOptimiserInMemory(context.recipe, parent.state);
   const aggregated = await aggregate({
-    updates: sources,
+    updates,
     reputations: input.reputations,
     alphaQ16: context.params.alphaQ16,
     beacon: input.beacon,
@@ -139,11 +146,12 @@ async function moveModel(
     ...(optimiser === undefined ? {} : { serverOptimiser: optimiser.files }),
     layout: context.layout,
     kernels,
+    ...(onProgress === undefined ? {} : { onProgress }),
   });
   const scores = await scoreUpdates(
     context,
     { scorer, kernels },
-    { parent: parent.master, updates: sources, aggregated, beacon, round },
+    { parent: parent.master, updates, aggregated, beacon, round },
   );
   const model: Checkpoint = { master: master.after, state: optimiser?.after ?? {} };
   const checkpoint = encodeCheckpoint(model, context);

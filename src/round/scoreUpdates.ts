@@ -11,7 +11,7 @@ import { bitsOf } from "../protocol/bitmap.ts";
 import { fromHex, type Hex } from "../protocol/bytes.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { splitMaster } from "../protocol/grid.ts";
-import type { UpdateSource } from "../protocol/updateChunk.ts";
+import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../protocol/wideKernels.ts";
 import type { RunContext } from "./runContext.ts";
 
@@ -25,7 +25,7 @@ export interface Scorer {
 export interface ScoringInput {
   /** The head's master model. */
   readonly parent: Float64Array;
-  readonly updates: readonly UpdateSource[];
+  readonly updates: readonly VerifiedUpdate[];
   readonly aggregated: Aggregate;
   readonly beacon: Hex;
   readonly round: number;

@@ -19,6 +19,10 @@ export interface ObjectRecord {
 export interface BlockShelf {
   /** The block, or undefined when it is not here or is damaged. The caller must not write into it. */
   getBlock(key: BlockKey): Promise<Uint8Array | undefined>;
+  /**
+   * Part of a block, or undefined when it is not here or is shorter. Not hashed: the caller checks what it reads.
+   */
+  readBlock(key: BlockKey, offset: number, length: number): Promise<Uint8Array | undefined>;
   putBlock(key: BlockKey, bytes: Uint8Array): Promise<void>;
   /** Deleting what is not there is not an error. */
   deleteBlock(key: BlockKey): Promise<void>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { ContentId } from "../protocol/contentStore.ts";
@@ -60,6 +60,27 @@ export class FolderShelf implements BlockShelf {
     if (bytes === undefined || createHash("sha256").update(bytes).digest("hex") === key) return bytes;
     await this.deleteBlock(key);
     return undefined;
+  }
+
+  async readBlock(key: BlockKey, offset: number, length: number): Promise<Uint8Array | undefined> {
+    let file: FileHandle;
+    try {
+      file = await open(this.#blockPath(key), "r");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+    try {
+      const bytes = new Uint8Array(length);
+      for (let read = 0; read < length; ) {
+        const { bytesRead } = await file.read(bytes, read, length - read, offset + read);
+        if (bytesRead === 0) return undefined;
+        read += bytesRead;
+      }
+      return bytes;
+    } finally {
+      await file.close();
+    }
   }
 
   async putBlock(key: BlockKey, bytes: Uint8Array): Promise<void> {

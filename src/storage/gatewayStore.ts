@@ -35,6 +35,7 @@ export function openGatewayStore(url: string): ContentStore {
 }
 
 class GatewayStore implements ContentStore {
+  readonly holds = false;
   readonly #base: string;
   readonly #closing = new AbortController();
 
@@ -81,6 +82,11 @@ class GatewayStore implements ContentStore {
   }
 
   async sizeOf(cid: ContentId): Promise<number> {
+    toCid(cid);
+    throw new ContentNotFound(cid, "held by this store, which only reads from a gateway");
+  }
+
+  async open(cid: ContentId): Promise<never> {
     toCid(cid);
     throw new ContentNotFound(cid, "held by this store, which only reads from a gateway");
   }

@@ -74,6 +74,13 @@ export class HeldObjects {
     return this.#held(cid).bytes;
   }
 
+  /**
+   * Part of a held object's leaf, not hashed; undefined when it is no longer here.
+   */
+  readBlock(key: BlockKey, offset: number, length: number): Promise<Uint8Array | undefined> {
+    return this.#shelf.readBlock(key, offset, length);
+  }
+
   /** Marks as served, durably first, and returns the blocks that peers can now see. @throws ContentNotFound */
   async serve(cid: ContentId): Promise<readonly BlockKey[]> {
     await this.#change(cid, { served: true });

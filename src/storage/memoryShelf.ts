@@ -12,6 +12,12 @@ export class MemoryShelf implements BlockShelf {
     return this.#blocks.get(key);
   }
 
+  async readBlock(key: BlockKey, offset: number, length: number): Promise<Uint8Array | undefined> {
+    const block = this.#blocks.get(key);
+    // A copy: in memory the block itself would be in the caller's hands.
+    return block === undefined || block.length < offset + length ? undefined : block.slice(offset, offset + length);
+  }
+
   async putBlock(key: BlockKey, bytes: Uint8Array): Promise<void> {
     // A copy: the bytes are the caller's, who may write into them later.
     if (!this.#blocks.has(key)) this.#blocks.set(key, new Uint8Array(bytes));

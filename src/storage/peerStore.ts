@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CID } from "multiformats/cid";
+import type { ByteSource } from "../protocol/byteSource.ts";
+import { concatBytes } from "../protocol/bytes.ts";
 import {
   type ContentId,
   type ContentSource,
@@ -8,12 +10,12 @@ import {
   type GetOptions,
   type Reclaimed,
 } from "../protocol/contentStore.ts";
-import { type BlockKey, blockKeyOf, toCid } from "./contentId.ts";
+import { type BlockKey, blockKeyOf, RAW, toCid } from "./contentId.ts";
 import { type Deadline, deadline } from "./deadline.ts";
 import { ContentNotFound, ContentTimeout, StoreClosed } from "./errors.ts";
 import type { HeldObjects, Lease } from "./heldObjects.ts";
-import { importContent, nameOf } from "./importContent.ts";
-import { readTree } from "./readTree.ts";
+import { IMPORT_PARAMETERS, importContent, nameOf } from "./importContent.ts";
+import { listTree, readTree } from "./readTree.ts";
 import { verifyContent } from "./verifyContent.ts";
 
 /** How blocks move between stores. Made with a view of the served blocks, it can give nothing else away. */
@@ -42,6 +44,7 @@ export interface BlockSession {
  * parts only.
  */
 export class PeerStore implements ContentStore {
+  readonly holds = true;
   readonly #held: HeldObjects;
   readonly #exchange: BlockExchange;
   readonly #closing = new AbortController();
@@ -131,6 +134,23 @@ export class PeerStore implements ContentStore {
     }
   }
 
+  async open(cid: ContentId): Promise<ByteSource> {
+    this.#refuseWhenClosed();
+    const length = this.#held.bytesOf(cid);
+    const lease = this.#held.lease();
+    try {
+      const { cids } = await listTree(cid, async (link) => {
+        const node = await lease.get(blockKeyOf(link));
+        if (node === undefined) throw new ContentNotFound(cid, "complete in this store");
+        return node;
+      });
+      const leaves = cids.filter(({ code }) => code === RAW).map(blockKeyOf);
+      return { length, read: (offset, bytes) => this.#readLeaves(cid, leaves, offset, bytes) };
+    } finally {
+      await lease.end();
+    }
+  }
+
   async pin(cid: ContentId): Promise<void> {
     this.#refuseWhenClosed();
     toCid(cid);
@@ -164,6 +184,26 @@ export class PeerStore implements ContentStore {
       await this.#exchange.close();
     })();
     return this.#closed;
+  }
+
+  async #readLeaves(
+    object: ContentId,
+    leaves: readonly BlockKey[],
+    offset: number,
+    length: number,
+  ): Promise<Uint8Array> {
+    const { chunkBytes } = IMPORT_PARAMETERS;
+    const parts: Uint8Array[] = [];
+    for (let at = offset; at < offset + length; ) {
+      this.#refuseWhenClosed();
+      const within = at % chunkBytes;
+      const bytes = Math.min(chunkBytes - within, offset + length - at);
+      const part = await this.#held.readBlock(leaves[Math.floor(at / chunkBytes)] as BlockKey, within, bytes);
+      if (part === undefined) throw new ContentNotFound(object, "complete in this store any more");
+      parts.push(part);
+      at += bytes;
+    }
+    return parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(...parts);
   }
 
   /** From the shelf, or from a peer and then onto the shelf, where only a lease knows of it until the whole is verified. */

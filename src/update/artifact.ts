@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { ByteSource } from "../protocol/byteSource.ts";
 import { ByteReader, ByteWriter, equalBytes, fromHex, type Hex, toHex, utf8 } from "../protocol/bytes.ts";
 import { DecodeError } from "../protocol/errors.ts";
 import type { CodecConfig } from "../protocol/recipe.ts";
@@ -8,6 +10,10 @@ import { type ParsedSeal, parseSeal, sealLength } from "./sealOpening.ts";
 const MAGIC = utf8("FOEDUPD1");
 /** Magic, kind, run, round, member, base head, samples, layout digest, codec, and the two lengths. */
 const FIXED_BYTES = 8 + 1 + 8 + 4 + 4 + 32 + 4 + 32 + 1 + 4 + 4;
+/** Up to and with the length of the seal. */
+const UP_TO_SEAL = FIXED_BYTES - 4;
+/** Its number of wraps is a uint16. */
+const MAX_SEAL_BYTES = sealLength(65_535);
 const KINDS = ["update", "closing"] as const;
 
 /** What an artifact says of itself; verification compares it with the commit and the run. */
@@ -49,13 +55,37 @@ export function encodeArtifact(artifact: ArtifactParts): Uint8Array {
     .finish();
 }
 
+/** Everything of an artifact but its payload. */
+export type ArtifactHead = ArtifactHeader & {
+  readonly seal: Uint8Array;
+  readonly parsedSeal: ParsedSeal;
+  readonly payloadAt: number;
+  readonly payloadBytes: number;
+};
+
 /**
  * The outer structure of an artifact; seal and payload are views of the bytes and not opened.
  *
  * @throws DecodeError for anything but exactly one artifact of known kind and codec with a well-formed seal.
  */
 export function decodeArtifact(bytes: Uint8Array): ArtifactParts & { readonly parsedSeal: ParsedSeal } {
-  const reader = new ByteReader(bytes);
+  const { payloadAt, payloadBytes, ...parts } = decodeArtifactHead(bytes, bytes.length);
+  return { ...parts, payload: bytes.subarray(payloadAt, payloadAt + payloadBytes) };
+}
+
+/** The same of bytes that need not be in memory: reads what comes before the payload, and nothing of it. */
+export async function readArtifactHead(bytes: ByteSource): Promise<ArtifactHead> {
+  const fixed = await bytes.read(0, Math.min(UP_TO_SEAL, bytes.length));
+  if (fixed.length < UP_TO_SEAL) return decodeArtifactHead(fixed, bytes.length);
+  const sealBytes = new DataView(fixed.buffer, fixed.byteOffset).getUint32(UP_TO_SEAL - 4);
+  // A length that no seal has is refused by the length alone.
+  const wanted = sealBytes > MAX_SEAL_BYTES ? UP_TO_SEAL : UP_TO_SEAL + sealBytes + 4;
+  return decodeArtifactHead(await bytes.read(0, Math.min(wanted, bytes.length)), bytes.length);
+}
+
+/** @param head the artifact's first bytes, at least those before the payload. @param length the artifact's. */
+function decodeArtifactHead(head: Uint8Array, length: number): ArtifactHead {
+  const reader = new ByteReader(head);
   if (!equalBytes(reader.bytes(MAGIC.length), MAGIC))
     throw new DecodeError("The bytes do not begin with an artifact's magic.");
   const kindId = reader.u8();
@@ -73,11 +103,18 @@ export function decodeArtifact(bytes: Uint8Array): ArtifactParts & { readonly pa
   };
   const seal = reader.bytes(reader.u32());
   const parsedSeal = parseSeal(seal);
-  const payload = reader.bytes(reader.u32());
-  reader.end();
-  if ((kind === "closing") !== (payload.length === 0))
-    throw new DecodeError(`The payload of a ${kind} artifact has ${payload.length} bytes.`);
-  return { ...header, seal, parsedSeal, payload };
+  const payloadBytes = reader.u32();
+  const payloadAt = reader.offset;
+  if (payloadBytes > length - payloadAt) {
+    throw new DecodeError(
+      `Input ends at byte ${length}; ${payloadBytes} bytes of payload were expected at ${payloadAt}.`,
+    );
+  }
+  const after = length - payloadAt - payloadBytes;
+  if (after > 0) throw new DecodeError(`${after} bytes follow the end of the input.`);
+  if ((kind === "closing") !== (payloadBytes === 0))
+    throw new DecodeError(`The payload of a ${kind} artifact has ${payloadBytes} bytes.`);
+  return { ...header, seal, parsedSeal, payloadAt, payloadBytes };
 }
 
 function codecOf(id: number, kind: ArtifactHeader["kind"]): CodecConfig["name"] | undefined {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DecodeError } from "../protocol/errors.ts";
 import { UPDATE_LIMIT } from "../protocol/grid.ts";
+import { blocksBytes } from "../protocol/updateChunk.ts";
 
 /** Bytes of one quantised value: int16 or int8. */
 export type ValueBytes = 1 | 2;
@@ -13,9 +14,7 @@ export function largestLevel(valueBytes: ValueBytes): number {
 }
 
 /** Bytes of `count` values in blocks: one uint32 scale before each block. */
-export function blocksLength(count: number, blockSize: number, valueBytes: ValueBytes): number {
-  return SCALE_BYTES * Math.ceil(count / blockSize) + valueBytes * count;
-}
+export const blocksLength = blocksBytes;
 
 /**
  * Grid integers as blocks of (scale, k…) with q̂ = scale·k.
@@ -58,6 +57,7 @@ export interface OffGridValue {
  * Inverse of `encodeBlocks` for any canonical blocks: scale ≥ 1, scale 1 where all k are 0, −2^15 and −2^7 unused.
  *
  * @param bytes exactly `blocksLength(count, …)` of them.
+ * @param first index of the first value, for messages and `offGrid`, where these are not the first blocks; a multiple of the block size.
  * @returns the values and the first one outside the grid, which stands as 0 in `values`.
  * @throws DecodeError when the blocks are not canonical.
  */
@@ -66,6 +66,7 @@ export function decodeBlocks(
   count: number,
   blockSize: number,
   valueBytes: ValueBytes,
+  first = 0,
 ): { values: Int32Array; offGrid?: OffGridValue } {
   if (bytes.length !== blocksLength(count, blockSize, valueBytes)) {
     throw new DecodeError(
@@ -84,15 +85,17 @@ export function decodeBlocks(
     for (let index = start; index < Math.min(start + blockSize, count); index++) {
       const k = valueBytes === 2 ? view.getInt16(at) : view.getInt8(at);
       at += valueBytes;
-      if (k < -limit) throw new DecodeError(`Value ${index} is stored as ${k}, which is not used.`);
+      if (k < -limit) throw new DecodeError(`Value ${first + index} is stored as ${k}, which is not used.`);
       anything |= k;
       // Below 2^47, so exact.
       const value = scale * k;
       if (Math.abs(value) < UPDATE_LIMIT) values[index] = value;
-      else offGrid ??= { index, value };
+      else offGrid ??= { index: first + index, value };
     }
     if (scale === 0 || (anything === 0 && scale !== 1))
-      throw new DecodeError(`The block at value ${start} has scale ${scale}${scale === 0 ? "" : " and only zeros"}.`);
+      throw new DecodeError(
+        `The block at value ${first + start} has scale ${scale}${scale === 0 ? "" : " and only zeros"}.`,
+      );
   }
   return offGrid === undefined ? { values } : { values, offGrid };
 }

@@ -9,7 +9,7 @@ import { announcedContentSize, compress, compressedBound, inflate } from "./zstd
 /** Number of each codec in an artifact's header; 0 is the closing artifact, which has no payload. */
 export const CODEC_IDS = { int16: 1, int8: 2, "topk-int16": 3, "topk-int8": 4 } as const;
 
-function valueBytesOf(codec: CodecConfig): ValueBytes {
+export function valueBytesOf(codec: CodecConfig): ValueBytes {
   return codec.name === "int16" || codec.name === "topk-int16" ? 2 : 1;
 }
 
@@ -58,21 +58,42 @@ export interface DecodedPayload {
  * @throws DecodeError when the payload is not canonical.
  */
 export function decodePayload(payload: Uint8Array, codec: CodecConfig, size: number): DecodedPayload {
-  const [min, max] = contentLengthBounds(codec, size);
   const contentBytes = announcedContentSize(payload);
-  if (contentBytes < min || contentBytes > max) {
-    throw new DecodeError(
-      `The payload inflates to ${contentBytes} bytes; ${codec.name} of ${size} coordinates takes ${min === max ? min : `${min} to ${max}`}.`,
-    );
-  }
+  requireContentSize(contentBytes, codec, size);
   const content = inflate(payload, contentBytes);
-  const valueBytes = valueBytesOf(codec);
-  if (!("keep" in codec)) return decodeBlocks(content, size, codec.blockSize, valueBytes);
-
-  const { indices, length } = decodeGaps(content, codec.keep, size);
-  const sparse = decodeBlocks(content.subarray(length), codec.keep, codec.blockSize, valueBytes);
+  if (!("keep" in codec)) return decodeBlocks(content, size, codec.blockSize, valueBytesOf(codec));
+  const { indices, values: kept, offGrid } = decodeSparse(content, codec, size);
   const values = new Int32Array(size);
-  for (const [i, index] of indices.entries()) values[index] = sparse.values[i] as number;
-  if (sparse.offGrid === undefined) return { values };
-  return { values, offGrid: { index: indices[sparse.offGrid.index] as number, value: sparse.offGrid.value } };
+  for (const [i, index] of indices.entries()) values[index] = kept[i] as number;
+  return offGrid === undefined ? { values } : { values, offGrid };
+}
+
+/** @throws DecodeError when layout and codec do not allow a content of that size. */
+export function requireContentSize(contentBytes: number, codec: CodecConfig, size: number): void {
+  const [min, max] = contentLengthBounds(codec, size);
+  if (contentBytes >= min && contentBytes <= max) return;
+  throw new DecodeError(
+    `The payload inflates to ${contentBytes} bytes; ${codec.name} of ${size} coordinates takes ${min === max ? min : `${min} to ${max}`}.`,
+  );
+}
+
+/** What a sparse payload says, and where. */
+export interface SparseValues {
+  /** Ascending coordinates. */
+  readonly indices: Uint32Array;
+  /** q at the indices. */
+  readonly values: Int32Array;
+  readonly offGrid?: OffGridValue;
+}
+
+/** The inflated content of a sparse payload. @throws DecodeError when it is not canonical. */
+export function decodeSparse(
+  content: Uint8Array,
+  codec: CodecConfig & { readonly keep: number },
+  size: number,
+): SparseValues {
+  const { indices, length } = decodeGaps(content, codec.keep, size);
+  const { values, offGrid } = decodeBlocks(content.subarray(length), codec.keep, codec.blockSize, valueBytesOf(codec));
+  if (offGrid === undefined) return { indices, values };
+  return { indices, values, offGrid: { index: indices[offGrid.index] as number, value: offGrid.value } };
 }

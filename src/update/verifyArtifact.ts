@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { type ByteSource, bytesInMemory } from "../protocol/byteSource.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
-import { chunkRoot } from "../protocol/chunkRoot.ts";
 import type { UpdateCommitment } from "../protocol/commitment.ts";
 import { DecodeError } from "../protocol/errors.ts";
-import { squaredNorm } from "../protocol/exactNorm.ts";
 import { FIELD_ORDER } from "../protocol/field.ts";
-import { MASTER_LIMIT, MASTER_MIN, WEIGHT_ONE } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 import { lossCommitment } from "../protocol/lossCommitment.ts";
 import type { CodecConfig } from "../protocol/recipe.ts";
 import { refuse, type UpdateRefusal } from "../protocol/refusals.ts";
 import type { SealedLoss, VerifiedArtifact } from "../protocol/verifiedUpdate.ts";
-import { type ArtifactParts, decodeArtifact, maxArtifactBytes } from "./artifact.ts";
+import { type ArtifactHead, maxArtifactBytes, readArtifactHead } from "./artifact.ts";
+import { CheckedBytes } from "./checkedBytes.ts";
+import { type CheckedPayload, checkPayload } from "./checkPayload.ts";
 import type { UpdateBounds } from "./clip.ts";
-import { type DecodedPayload, decodePayload } from "./payload.ts";
-import { checkSealShape, openSeal, type ParsedSeal, sealContext } from "./sealOpening.ts";
+import { payloadSource } from "./payloadSource.ts";
+import { checkSealShape, openSeal, sealContext } from "./sealOpening.ts";
 
 /** What the chain, the recipe and the head say about every artifact of a round. */
 export interface ArtifactContext {
@@ -34,33 +35,35 @@ export interface ArtifactContext {
   readonly recipient?: { readonly index: number; readonly privateKey: Uint8Array };
 }
 
-type Decoded = Omit<ArtifactParts, "payload"> & {
-  readonly parsedSeal: ParsedSeal;
+type Decoded = ArtifactHead & {
   /** Absent for a closing artifact, and where layout or codec are not the run's. */
-  readonly payload?: DecodedPayload;
+  readonly payload?: CheckedPayload;
 };
 
 /**
  * Decides about one committed artifact, in the order of docs/protocol.md, "Verification of an artifact"; the first failure is the answer.
  *
- * Pure and total: a function of the bytes, the commit and the context, and no bytes make it throw. Validators judge with it, auditors
- * repeat it, and a member runs it on its own artifact before committing.
+ * A function of the bytes, the commit and the context, and no bytes make it throw. Validators judge with it, auditors repeat it, and a member
+ * runs it on its own artifact before committing. Memory does not grow with the update: the bytes are read three times (digest, grammar, values)
+ * and nothing of them is kept but 32 bytes for each 64 KiB, against which every later reading is held.
  *
  * Two places where the table leaves room: bytes longer than any artifact of the run are MALFORMED before they are hashed, since nobody has
  * to hold them; and a payload is inflated only if layout and codec are the run's, without which its form cannot be judged and step 9 refuses.
  *
- * @param bytes what the store served; undefined when it served nothing until the fetch time ended.
+ * @param bytes what the store served; undefined when it served nothing until the fetch time ended. They stay where they are as long as the
+ * verified update is in use.
  * @param commit the commit on chain; its head is the run's.
+ * @throws what reading the bytes throws; CONTENT_CHANGED when they change between two readings.
  */
-export function verifyArtifact(
-  bytes: Uint8Array | undefined,
+export async function verifyArtifact(
+  bytes: ByteSource | Uint8Array | undefined,
   commit: UpdateCommitment,
   context: ArtifactContext,
-): VerifiedArtifact | UpdateRefusal {
+): Promise<VerifiedArtifact | UpdateRefusal> {
   if (bytes === undefined) return refuse("NOT_SERVED");
-  const decoded = decode(bytes, commit, context);
+  const decoded = await decode(bytes instanceof Uint8Array ? bytesInMemory(bytes) : bytes, commit, context);
   if ("code" in decoded) return decoded;
-  const refusal = checkHeader(decoded, commit, context) ?? checkValues(decoded, context);
+  const refusal = checkHeader(decoded, commit, context) ?? decoded.payload?.refusal;
   if (refusal !== undefined) return refusal;
   const opened = checkSeal(decoded, commit, context);
   if (opened !== undefined && "code" in opened) return opened;
@@ -72,22 +75,28 @@ export function verifyArtifact(
     ...(opened === undefined ? { sealChecked: false } : { sealChecked: true, opening: opened }),
   };
   if (decoded.payload === undefined) return { kind: "closing", ...base } as VerifiedArtifact;
-  return { kind: "update", ...base, values: decoded.payload.values } as VerifiedArtifact;
+  return { kind: "update", ...base, ...payloadSource(decoded.payload.place) } as VerifiedArtifact;
 }
 
 /** WRONG_DIGEST, MALFORMED. */
-function decode(bytes: Uint8Array, commit: UpdateCommitment, context: ArtifactContext): Decoded | UpdateRefusal {
+async function decode(
+  bytes: ByteSource,
+  commit: UpdateCommitment,
+  context: ArtifactContext,
+): Promise<Decoded | UpdateRefusal> {
   const { codec, layout, recipients } = context;
   const limit = maxArtifactBytes({ codec, size: layout.size, recipients: recipients.length });
   if (bytes.length > limit)
     return refuse("MALFORMED", { reason: "larger than any artifact of this run", bytes: bytes.length, limit });
-  const digest = toHex(chunkRoot(bytes));
+  const checked = await CheckedBytes.of(bytes);
+  const digest = toHex(checked.chunkRoot);
   if (digest !== commit.artifactDigest)
     return refuse("WRONG_DIGEST", { committed: commit.artifactDigest, actual: digest });
   try {
-    const { payload, ...parts } = decodeArtifact(bytes);
-    if (parts.codec !== codec.name || parts.layoutDigest !== toHex(layout.digest)) return parts;
-    return { ...parts, payload: decodePayload(payload, codec, layout.size) };
+    const head = await readArtifactHead(checked);
+    if (head.codec !== codec.name || head.layoutDigest !== toHex(layout.digest)) return head;
+    const { payloadAt, payloadBytes } = head;
+    return { ...head, payload: await checkPayload(() => checked.pieces(payloadAt, payloadAt + payloadBytes), context) };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     return refuse("MALFORMED", { reason: error.message });
@@ -112,27 +121,6 @@ function checkHeader(artifact: Decoded, commit: UpdateCommitment, context: Artif
     return refuse("WRONG_LAYOUT", { expected: layoutDigest, actual: artifact.layoutDigest });
   if (artifact.codec !== codec) return refuse("WRONG_LAYOUT", { expected: codec, actual: artifact.codec });
   return undefined;
-}
-
-/** OFF_GRID, GRID_OVERFLOW, COORDINATE_BOUND, NORM_BOUND. */
-function checkValues({ payload }: Decoded, { master, bounds, layout }: ArtifactContext): UpdateRefusal | undefined {
-  if (payload === undefined) return undefined;
-  if (payload.offGrid !== undefined)
-    return refuse("OFF_GRID", { coordinate: payload.offGrid.index, value: payload.offGrid.value });
-  const { values } = payload;
-  const overflow = values.findIndex((q, j) => !staysOnGrid((master[j] as number) + WEIGHT_ONE * q));
-  if (overflow !== -1)
-    return refuse("GRID_OVERFLOW", { coordinate: overflow, value: values[overflow], master: master[overflow] });
-  const tooLarge = values.findIndex((q) => Math.abs(q) > bounds.maxCoordinate);
-  if (tooLarge !== -1)
-    return refuse("COORDINATE_BOUND", { coordinate: tooLarge, value: values[tooLarge], bound: bounds.maxCoordinate });
-  const normSq = squaredNorm(values, layout);
-  if (normSq > bounds.maxNormSq) return refuse("NORM_BOUND", { normSq, bound: bounds.maxNormSq });
-  return undefined;
-}
-
-function staysOnGrid(m: number): boolean {
-  return m >= MASTER_MIN && m < MASTER_LIMIT;
 }
 
 /** BAD_SEAL, BAD_OPENING. Undefined for a reader without a key. */

@@ -17,6 +17,7 @@ import { finaliseRound } from "./round/finaliseRound.ts";
 import { judgeUpdates } from "./round/judgeUpdates.ts";
 import { postVerdict } from "./round/postVerdict.ts";
 import { proveLoss } from "./round/proveLoss.ts";
+import { reportAggregation } from "./round/reportAggregation.ts";
 import { storeCheckpoint } from "./round/storeCheckpoint.ts";
 import type { ValidatorContext, ValidatorRound } from "./validatorContext.ts";
 
@@ -37,7 +38,7 @@ export async function runRound(validator: ValidatorContext, view: RoundView): Pr
   );
 
   const fetched = await fetchUpdates(validator, round);
-  const judgements = judgeUpdates(validator, fetched, context);
+  const judgements = await judgeUpdates(validator, fetched, context);
   await postVerdict(validator, round, judgements);
 
   const accepted = await collectAccepted(validator, round, judgements, context);
@@ -92,7 +93,7 @@ async function decide(
   requireOpen(view, await validator.ledger.runView(validator.run));
   return decideRound(
     validator,
-    validator,
+    { ...validator, onProgress: reportAggregation(validator.logger, view.round) },
     {
       round: view.round,
       closing: view.closing,

@@ -16,7 +16,7 @@ import {
 import { modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { AggregationConfig } from "../../src/protocol/recipe.ts";
-import { denseSource } from "../../src/protocol/updateChunk.ts";
+import { valuesOf } from "../support/valuesOf.ts";
 import { aggregateInMemory, cloud, flatLayout, type InMemory, nameOf, RULES, updatesOf } from "./fixtures.ts";
 
 const ALPHA = 58_982;
@@ -277,7 +277,7 @@ for (const config of linear) {
       const rows = cloud(keyedRandom("coalition"), ruleOf(config).minUpdates + 5, 10, 100, 50);
       const master = new Float64Array(10).fill(12_345);
       const { weights, master: moved } = await run(config, rows, { master });
-      assert.deepEqual(await addWeighted(master, updatesOf(rows).map(denseSource), weights, flatLayout(10)), moved);
+      assert.deepEqual(await addWeighted(master, updatesOf(rows), weights, flatLayout(10)), moved);
     });
   });
 }
@@ -413,10 +413,7 @@ describe("aggregate", () => {
     const updates = updatesOf(rows);
     for (const config of RULES) await run(config, [[1, 2]], { master, updates, reputations: rows.map((_, i) => i) });
     assert.deepEqual([...master], [7, 8]);
-    assert.deepEqual(
-      updates.map(({ values }) => [...values]),
-      rows,
-    );
+    assert.deepEqual(await Promise.all(updates.map(async (update) => [...(await valuesOf(update))])), rows);
   });
 
   it("refuses members out of order or twice, and lists that do not belong together", async () => {

@@ -4,7 +4,7 @@ import { masterInMemory } from "../../src/aggregation/masterInMemory.ts";
 import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
 import type { Random } from "../../src/protocol/random.ts";
 import type { AggregationConfig } from "../../src/protocol/recipe.ts";
-import { denseSource } from "../../src/protocol/updateChunk.ts";
+import { chunkInMemory } from "../../src/protocol/updateChunk.ts";
 import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
 
 /** One tensor of d coordinates on 2^-18. */
@@ -20,7 +20,7 @@ export function updatesOf(rows: readonly ArrayLike<number>[], samples?: readonly
       artifactDigest: `0x${"00".repeat(32)}`,
       samples: samples?.[i] ?? 100,
       sealChecked: false,
-      values: Int32Array.from(row),
+      ...chunkInMemory({ kind: "dense", values: Int32Array.from(row) }),
     };
     return update as unknown as VerifiedUpdate;
   });
@@ -78,7 +78,7 @@ export async function aggregateInMemory(input: InMemory): Promise<Aggregate & { 
   const model = masterInMemory(input.master);
   const result = await aggregate({
     ...input,
-    updates: input.updates.map(denseSource),
+    updates: input.updates,
     beacon: BEACON,
     master: model,
   });

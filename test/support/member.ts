@@ -94,7 +94,7 @@ export function judgedBy(index: number): ArtifactContext {
 }
 
 /** Code of the refusal, or "accepted". */
-export function outcomeOf(verdict: ReturnType<typeof verifyArtifact>): string {
+export function outcomeOf(verdict: Awaited<ReturnType<typeof verifyArtifact>>): string {
   return "code" in verdict ? verdict.name : "accepted";
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { nextBeacon } from "../../src/protocol/beacon.ts";
 import { bitmapOf } from "../../src/protocol/bitmap.ts";
+import { bytesInMemory } from "../../src/protocol/byteSource.ts";
 import { concatBytes, type Hex } from "../../src/protocol/bytes.ts";
 import { ZERO_WORD } from "../../src/protocol/commitment.ts";
 import { contentIdOfDigest, digestOfContentId } from "../../src/protocol/contentId.ts";
@@ -59,7 +60,7 @@ class Judging {
 
   #served: readonly (Uint8Array | undefined)[] = [];
 
-  collect(yes: Record<number, readonly number[]>): Promise<AcceptedUpdates | undefined> {
+  async collect(yes: Record<number, readonly number[]>): Promise<AcceptedUpdates | undefined> {
     this.chain.block = 102;
     this.chain.commits = this.commits;
     this.chain.verdicts = verdicts(yes);
@@ -80,9 +81,9 @@ class Judging {
     } as ValidatorRound;
     const fetched = this.commits.map((commit, i) => {
       const bytes = this.#served[i];
-      return bytes === undefined ? { commit } : { commit, bytes };
+      return bytes === undefined ? { commit } : { commit, bytes: bytesInMemory(bytes) };
     });
-    return collectAccepted(validator, round, judgeUpdates(validator, fetched, context), context);
+    return collectAccepted(validator, round, await judgeUpdates(validator, fetched, context), context);
   }
 }
 

@@ -18,6 +18,7 @@ import { verifyArtifact } from "../../src/update/verifyArtifact.ts";
 import { compress } from "../../src/update/zstdFrame.ts";
 import { judgedBy, openMember, outcomeOf, WRONG_HEAD } from "../support/member.ts";
 import { ScriptedChain } from "../support/scriptedChain.ts";
+import { valuesOf } from "../support/valuesOf.ts";
 import { CODECS, LAYOUT, PLACE } from "../update/fixtures.ts";
 
 const int16 = CODECS[0] as CodecConfig;
@@ -50,11 +51,17 @@ describe("lies of members that validators refuse", () => {
   after(() => resources.disposeAsync());
 
   /** Every validator refuses the bytes, each with the same code. */
-  function refused(bytes: Uint8Array | undefined, name: RefusalName, commit: Partial<UpdateCommitment> = {}): void {
+  async function refused(
+    bytes: Uint8Array | undefined,
+    name: RefusalName,
+    commit: Partial<UpdateCommitment> = {},
+  ): Promise<void> {
     const artifactDigest = bytes === undefined ? honest.commitment.artifactDigest : toHex(chunkRoot(bytes));
     const commitment = { ...honest.commitment, artifactDigest, ...commit };
     assert.deepEqual(
-      VALIDATORS.map((index) => outcomeOf(verifyArtifact(bytes, commitment, judgedBy(index)))),
+      await Promise.all(
+        VALIDATORS.map(async (index) => outcomeOf(await verifyArtifact(bytes, commitment, judgedBy(index)))),
+      ),
       [name, name, name],
     );
   }
@@ -75,11 +82,12 @@ describe("lies of members that validators refuse", () => {
       }),
     });
 
-  it("none: what the node made is accepted by every validator, with its loss and at most the member's samples", () => {
+  it("none: what the node made is accepted by every validator, with its loss and at most the member's samples", async () => {
     for (const index of VALIDATORS) {
-      const verdict = verifyArtifact(honest.artifact, honest.commitment, judgedBy(index));
+      const verdict = await verifyArtifact(honest.artifact, honest.commitment, judgedBy(index));
       assert.equal(outcomeOf(verdict), "accepted");
-      const { samples, opening, values } = verdict as VerifiedUpdate;
+      const { samples, opening } = verdict as VerifiedUpdate;
+      const values = await valuesOf(verdict as VerifiedUpdate);
       assert.deepEqual([samples, opening?.loss], [100, 1.5 * 65_536]);
       // 0.1 on 2^-18 and 2^-16, toward zero.
       assert.deepEqual([values[0], values[15]], [26_214, 6_553]);
@@ -87,12 +95,12 @@ describe("lies of members that validators refuse", () => {
     // A seal that the test makes is as good as the node's, so that the lies about seals below differ in the lie alone.
     const bytes = sealed({});
     const commitment = { ...honest.commitment, artifactDigest: toHex(chunkRoot(bytes)) };
-    assert.equal(outcomeOf(verifyArtifact(bytes, commitment, judgedBy(0))), "accepted");
+    assert.equal(outcomeOf(await verifyArtifact(bytes, commitment, judgedBy(0))), "accepted");
   });
   it("bytes that are never served", () => refused(undefined, "NOT_SERVED"));
-  it("artifact whose bytes differ from the commit", () => {
+  it("artifact whose bytes differ from the commit", async () => {
     const { artifactDigest } = honest.commitment;
-    refused(damaged({ payload: encodePayload(valuesWith(0, 1), int16) }), "WRONG_DIGEST", { artifactDigest });
+    await refused(damaged({ payload: encodePayload(valuesWith(0, 1), int16) }), "WRONG_DIGEST", { artifactDigest });
   });
   it("wrong base model", () => refused(damaged({ baseHead: WRONG_HEAD }), "WRONG_BASE"));
   it("wrong layout", () => refused(damaged({ layoutDigest: WRONG_HEAD }), "WRONG_LAYOUT"));
@@ -103,11 +111,11 @@ describe("lies of members that validators refuse", () => {
     ));
   it("truncated", () => refused(honest.artifact.subarray(0, -1), "MALFORMED"));
   it("trailing garbage", () => refused(concatBytes(honest.artifact, Uint8Array.of(0)), "MALFORMED"));
-  it("non-canonical: the same values under another scale", () => {
+  it("non-canonical: the same values under another scale", async () => {
     // Blocks of a zero update with the scale 2 mean the same zeros.
     const content = encodeBlocks(new Int32Array(LAYOUT.size), 5, 2);
     content[3] = 2;
-    refused(damaged({ payload: compress(content) }), "MALFORMED");
+    await refused(damaged({ payload: compress(content) }), "MALFORMED");
   });
   it("zip bomb", () => refused(damaged({ payload: compress(new Uint8Array(1 << 22)) }), "MALFORMED"));
   it("NaN, Infinity and −0: no bytes of a payload mean one", () => {
@@ -132,30 +140,30 @@ describe("lies of members that validators refuse", () => {
     refused(damaged({ payload: encodePayload(valuesWith(2, 120_000), int16) }), "COORDINATE_BOUND"));
   it("norm above the bound", () =>
     refused(damaged({ payload: encodePayload(new Int32Array(LAYOUT.size).fill(99_000), int16) }), "NORM_BOUND"));
-  it("another member's artifact", () => {
+  it("another member's artifact", async () => {
     const { artifactDigest } = others.commitment;
-    refused(others.artifact, "WRONG_MEMBER", { artifactDigest });
+    await refused(others.artifact, "WRONG_MEMBER", { artifactDigest });
   });
-  it("replayed artifact", () => {
+  it("replayed artifact", async () => {
     const { artifactDigest } = earlier.commitment;
-    refused(earlier.artifact, "WRONG_ROUND", { artifactDigest });
+    await refused(earlier.artifact, "WRONG_ROUND", { artifactDigest });
   });
   it("another run's artifact", () => refused(damaged({ run: 2n }), "WRONG_RUN"));
   it("more samples in the commit than in the artifact", () =>
     refused(honest.artifact, "WRONG_SAMPLES", { samples: 99 }));
 
-  it("seal that opens for some recipients only", () => {
+  it("seal that opens for some recipients only", async () => {
     for (const victim of VALIDATORS) {
       const seal = parts.seal.slice();
       seal[34 + 48 * victim] = (seal[34 + 48 * victim] as number) ^ 1;
-      refused(damaged({ seal }), "BAD_SEAL");
+      await refused(damaged({ seal }), "BAD_SEAL");
     }
   });
   it("seal for other recipients than the round's", () =>
     refused(sealed({ recipients: judgedBy(0).recipients.slice(0, 2) }), "BAD_SEAL"));
-  it("another member's seal", () => {
+  it("another member's seal", async () => {
     const { seal } = decodeArtifact(others.artifact);
-    refused(damaged({ seal }), "BAD_SEAL");
+    await refused(damaged({ seal }), "BAD_SEAL");
   });
   it("loss opening that does not open", () =>
     refused(sealed({ opening: { loss: honest.loss - 1, salt: honest.salt } }), "BAD_OPENING"));

@@ -103,7 +103,7 @@ async function prepare(node: NodeContext, round: RoundView, member: MemberRecord
     extension: ZERO_WORD,
   };
   // What the node sends must pass what validators check; if not, the fault is here and must not cost reputation.
-  const verdict = verifyArtifact(artifact, commitment, context);
+  const verdict = await verifyArtifact(artifact, commitment, context);
   if ("code" in verdict) {
     throw new FoedusError(
       "OWN_UPDATE_INVALID",

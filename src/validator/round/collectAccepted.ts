@@ -52,7 +52,7 @@ export async function collectAccepted(
     .filter(({ commit, verdict }) => hasBit(bitmap, commit.commitIndex) && isRefusal(verdict))
     .map(({ commit }) => commit);
   const attestEnd = phaseEnds(state.round.facts).attest;
-  const late = judgeUpdates(
+  const late = await judgeUpdates(
     validator,
     await fetchUntil(validator, round, missing, async (stop) => {
       let block = state.block;

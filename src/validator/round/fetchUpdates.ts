@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ByteSource } from "../../protocol/byteSource.ts";
 import { contentIdOfDigest } from "../../protocol/contentId.ts";
 import type { ContentStoreFailure } from "../../protocol/contentStore.ts";
 import type { CommitRecord } from "../../protocol/ledger.ts";
 import { phaseEnds } from "../../protocol/schedule.ts";
+import { fetchArtifact } from "../../round/fetchArtifact.ts";
 import { isPast, waitForRound } from "../../round/waitForRound.ts";
 import { maxArtifactBytes } from "../../update/artifact.ts";
 import type { ValidatorContext, ValidatorRound } from "../validatorContext.ts";
 
-/** What the store gave for a commit: bytes, nothing, or more than any artifact may have. */
-export type Fetched = { readonly commit: CommitRecord; readonly bytes?: Uint8Array; readonly tooLarge?: boolean };
+/** What the store gave for a commit: bytes, which stay in the store, nothing, or more than any artifact may have. */
+export type Fetched = { readonly commit: CommitRecord; readonly bytes?: ByteSource; readonly tooLarge?: boolean };
 
 /** Fetches all committed artifacts from the end of committing until all are here or the run's fetch time has ended. */
 export async function fetchUpdates(validator: ValidatorContext, round: ValidatorRound): Promise<Fetched[]> {
@@ -59,7 +61,7 @@ async function fetchOne(
   const id = contentIdOfDigest(commit.commitment.artifactCid);
   for (;;) {
     try {
-      return { commit, bytes: await validator.store.get(id, { maxBytes, signal, timeoutMs: 86_400_000 }) };
+      return { commit, bytes: await fetchArtifact(validator.store, id, { maxBytes, signal, timeoutMs: 86_400_000 }) };
     } catch (error) {
       if ((error as ContentStoreFailure).code === "CONTENT_TOO_LARGE") return { commit, tooLarge: true };
       if (signal.aborted) return { commit };

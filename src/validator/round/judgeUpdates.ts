@@ -17,24 +17,26 @@ export function isRefusal(verdict: VerifiedArtifact | UpdateRefusal): verdict is
   return "code" in verdict;
 }
 
-/** Judges without effects; acting on it is for the next steps. */
-export function judgeUpdates(
+/** Judges without effects; acting on it is for the next steps. One artifact after the other, so that memory is that of one. */
+export async function judgeUpdates(
   validator: ValidatorContext,
   fetched: readonly Fetched[],
   context: ArtifactContext,
-): Judgement[] {
-  return fetched.map(({ commit, bytes, tooLarge }) => {
+): Promise<Judgement[]> {
+  const judgements: Judgement[] = [];
+  for (const { commit, bytes, tooLarge } of fetched) {
     const verdict = tooLarge
       ? refuse("MALFORMED", { reason: "larger than any artifact of this round" })
-      : verifyArtifact(bytes, commit.commitment, context);
+      : await verifyArtifact(bytes, commit.commitment, context);
     if (isRefusal(verdict)) {
       validator.logger.warn(
         { round: commit.commitment.round, member: commit.commitment.memberId, code: verdict.name },
         "update refused",
       );
     }
-    return { commit, verdict };
-  });
+    judgements.push({ commit, verdict });
+  }
+  return judgements;
 }
 
 export function yesBitmap(judgements: readonly Judgement[]): bigint {

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import { sumOfSquares } from "../protocol/exactNorm.ts";
+import { MASTER_LIMIT, MASTER_MIN, WEIGHT_ONE } from "../protocol/grid.ts";
+import type { ModelLayout } from "../protocol/layout.ts";
+import type { CodecConfig } from "../protocol/recipe.ts";
+import { refuse, type UpdateRefusal } from "../protocol/refusals.ts";
+import { lowerBound } from "../protocol/updateChunk.ts";
+import { blocksLength, decodeBlocks, type OffGridValue } from "./blocks.ts";
+import type { UpdateBounds } from "./clip.ts";
+import { Inflation } from "./inflation.ts";
+import { decodeSparse, requireContentSize, valueBytesOf } from "./payload.ts";
+import type { PayloadPlace } from "./payloadSource.ts";
+import { FrameWalk } from "./zstdFrame.ts";
+
+/** What values are judged by. */
+export interface ValueContext {
+  readonly layout: ModelLayout;
+  readonly codec: CodecConfig;
+  readonly bounds: UpdateBounds;
+  /** The head's master model. */
+  readonly master: Float64Array;
+}
+
+/** A payload in canonical form. */
+export interface CheckedPayload {
+  readonly place: PayloadPlace;
+  /** OFF_GRID, GRID_OVERFLOW, COORDINATE_BOUND or NORM_BOUND, the first of them that holds. */
+  readonly refusal: UpdateRefusal | undefined;
+}
+
+/** Values decoded at a time. */
+const CHECKED_AT_ONCE = 65_536;
+
+/**
+ * Reads a payload twice: the frame is walked and its content size compared with what layout and codec allow before anything is inflated; then the
+ * values are decoded and judged chunk by chunk.
+ *
+ * @param frame the payload's bytes, in order, anew for each call.
+ * @throws DecodeError when the payload is not canonical.
+ */
+export async function checkPayload(
+  frame: () => AsyncIterable<Uint8Array>,
+  context: ValueContext,
+): Promise<CheckedPayload> {
+  const { codec, layout } = context;
+  const walk = new FrameWalk();
+  for await (const piece of frame()) walk.take(piece);
+  const contentBytes = walk.end();
+  requireContentSize(contentBytes, codec, layout.size);
+  const content = new Inflation(frame(), contentBytes);
+  try {
+    const refusal = await checkContent(content, contentBytes, context);
+    return { place: { frame, contentBytes, codec, size: layout.size }, refusal };
+  } finally {
+    await content.close();
+  }
+}
+
+async function checkContent(
+  content: Inflation,
+  contentBytes: number,
+  context: ValueContext,
+): Promise<UpdateRefusal | undefined> {
+  const { codec, layout } = context;
+  const judge = new ValueJudge(context);
+  if ("keep" in codec) {
+    const bytes = new Uint8Array(contentBytes);
+    await content.fill(bytes);
+    await content.end();
+    const { indices, values, offGrid } = decodeSparse(bytes, codec, layout.size);
+    judge.add(
+      values,
+      offGrid,
+      (coordinate) => lowerBound(indices, coordinate),
+      (i) => indices[i] as number,
+    );
+    return judge.refusal();
+  }
+  const { blockSize } = codec;
+  const valueBytes = valueBytesOf(codec);
+  const step = blockSize * Math.max(1, Math.floor(CHECKED_AT_ONCE / blockSize));
+  const memory = new Uint8Array(blocksLength(Math.min(step, layout.size), blockSize, valueBytes));
+  for (let first = 0; first < layout.size; first += step) {
+    const count = Math.min(step, layout.size - first);
+    const bytes = memory.subarray(0, blocksLength(count, blockSize, valueBytes));
+    await content.fill(bytes);
+    const { values, offGrid } = decodeBlocks(bytes, count, blockSize, valueBytes, first);
+    judge.add(
+      values,
+      offGrid,
+      (coordinate) => Math.max(0, Math.min(count, coordinate - first)),
+      (i) => first + i,
+    );
+  }
+  await content.end();
+  return judge.refusal();
+}
+
+/** Judges an update's values as they come, in ascending order of coordinates; coordinates that are left out are 0. */
+class ValueJudge {
+  readonly #context: ValueContext;
+  #offGrid: OffGridValue | undefined;
+  #overflow: OffGridValue | undefined;
+  #tooLarge: OffGridValue | undefined;
+  #normSq = 0n;
+
+  constructor(context: ValueContext) {
+    this.#context = context;
+  }
+
+  /**
+   * @param positionOf how many of the values belong to coordinates below one.
+   * @param coordinateOf the coordinate of the i-th value.
+   */
+  add(
+    values: Int32Array,
+    offGrid: OffGridValue | undefined,
+    positionOf: (coordinate: number) => number,
+    coordinateOf: (i: number) => number,
+  ): void {
+    const { layout, bounds, master } = this.#context;
+    this.#offGrid ??= offGrid;
+
+    if (this.#overflow === undefined) {
+      const i = values.findIndex((q, at) => !staysOnGrid((master[coordinateOf(at)] as number) + WEIGHT_ONE * q));
+      if (i !== -1) this.#overflow = { index: coordinateOf(i), value: values[i] as number };
+    }
+    if (this.#tooLarge === undefined) {
+      const i = values.findIndex((q) => Math.abs(q) > bounds.maxCoordinate);
+      if (i !== -1) this.#tooLarge = { index: coordinateOf(i), value: values[i] as number };
+    }
+    for (const { offset, size, fractionBits } of layout.tensors) {
+      const from = positionOf(offset);
+      const to = positionOf(offset + size);
+      if (from < to)
+        this.#normSq += sumOfSquares(values, from, to) << BigInt(2 * (layout.maxFractionBits - fractionBits));
+    }
+  }
+
+  /** Of all values; the checks in their order, each for the lowest coordinate that fails it. */
+  refusal(): UpdateRefusal | undefined {
+    const { bounds, master } = this.#context;
+    if (this.#offGrid !== undefined)
+      return refuse("OFF_GRID", { coordinate: this.#offGrid.index, value: this.#offGrid.value });
+    if (this.#overflow !== undefined) {
+      const { index, value } = this.#overflow;
+      return refuse("GRID_OVERFLOW", { coordinate: index, value, master: master[index] });
+    }
+    if (this.#tooLarge !== undefined) {
+      const { index, value } = this.#tooLarge;
+      return refuse("COORDINATE_BOUND", { coordinate: index, value, bound: bounds.maxCoordinate });
+    }
+    if (this.#normSq > bounds.maxNormSq) return refuse("NORM_BOUND", { normSq: this.#normSq, bound: bounds.maxNormSq });
+    return undefined;
+  }
+}
+
+function staysOnGrid(m: number): boolean {
+  return m >= MASTER_MIN && m < MASTER_LIMIT;
+}
