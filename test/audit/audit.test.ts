@@ -4,7 +4,8 @@ import { after, before, describe, it } from "node:test";
 import type { Link } from "../../src/audit/links.ts";
 import { ChainUnreachable } from "../../src/chain/errors.ts";
 import { fromHex, type Hex, toHex } from "../../src/protocol/bytes.ts";
-import { contentIdOfDigest } from "../../src/protocol/contentId.ts";
+import { modelRoot } from "../../src/protocol/checkpoint.ts";
+import { contentIdOfDigest, digestOfContentId } from "../../src/protocol/contentId.ts";
 import type { ContentId, ContentStore } from "../../src/protocol/contentStore.ts";
 import { DecodeError } from "../../src/protocol/errors.ts";
 import type { FinalisedRecord, LedgerReader } from "../../src/protocol/ledger.ts";
@@ -75,8 +76,6 @@ const serves =
     const { store } = honest;
     return {
       store: decorate(store, {
-        // As from a gateway, so that artifacts too come by `get`.
-        holds: false,
         get: (cid, options) => (cid === damaged ? get(store, cid, options) : store.get(cid, options)),
       }),
     };
@@ -119,6 +118,39 @@ const checkpointOf =
 const malformed = (): never => {
   throw new DecodeError("The chain endpoint's answer cannot be decoded.");
 };
+
+/** A place in the server optimiser's moments, which come before the model. */
+const inState = async ({ ledger, store, run }: FinishedRun): Promise<number> => {
+  const id = contentIdOfDigest((await ledger.recordOf(run, 1))?.checkpointCid as Hex);
+  const file = await store.get(id, { maxBytes: 1 << 24 });
+  return 8 + Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true)) + 1_000;
+};
+const flippedState = async (
+  honest: FinishedRun,
+  ...args: Parameters<ContentStore["get"]>
+): Promise<{ readonly bytes: Uint8Array; readonly root: Hex; readonly cid: Hex }> => {
+  const bytes = (await honest.store.get(...args)).slice();
+  flipBit(bytes, await inState(honest));
+  return {
+    bytes,
+    root: toHex(modelRoot(bytes)),
+    cid: digestOfContentId(await honest.store.cidOf(bytes)),
+  };
+};
+
+/** A quorum that agreed on a model with a state of its own: record and store say the same, and only a replay knows better. */
+const finalisedWithAnotherState =
+  (round: number): Damage =>
+  async (honest) => {
+    const id = await checkpointOf(round)(honest);
+    const { bytes, root, cid } = await flippedState(honest, id, { maxBytes: 1 << 24 });
+    const { ledger } = await recordSays(round, () => ({ result: { modelRoot: root, checkpointCid: cid } }))(honest);
+    const store = decorate(honest.store, {
+      get: (asked, options) =>
+        asked === contentIdOfDigest(cid) ? Promise.resolve(bytes) : honest.store.get(asked, options),
+    });
+    return { ...(ledger === undefined ? {} : { ledger }), store };
+  };
 
 /** Without its key the auditor takes L from the record. */
 const withoutKey =
@@ -253,9 +285,18 @@ const CASES: readonly Case[] = [
     "the update norm": recordSays(2, ({ result }) => ({ result: { updateNormSq: result.updateNormSq + 1n } })),
     "one byte of the stored checkpoint": serves(checkpointOf(2), flipped()),
     "the stored checkpoint missing": serves(checkpointOf(2), missing),
+    "another state of the server optimiser in the last model": finalisedWithAnotherState(2),
   }),
   ...about(1, "checkpoint", {
     "one byte of an earlier stored checkpoint": serves(checkpointOf(1), flipped()),
+    "one byte of the server optimiser's state in it": async (honest) => {
+      const at = await inState(honest);
+      return serves(
+        checkpointOf(1),
+        flipped(() => at),
+      )(honest);
+    },
+    "another state of the server optimiser, recorded and stored alike": finalisedWithAnotherState(1),
   }),
   ...about(2, "scores", {
     "one score": recordSays(2, ({ finalisation }) => ({

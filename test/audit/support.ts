@@ -35,12 +35,28 @@ export interface Changes {
   readonly key: AuditSources["key"] | null;
 }
 
-/** A whole run of five members and four validators: two rounds, the closing round and the settlement. */
+/** FedAda²: an adaptive server, and members whose AdaGrad starts anew every round. */
+const RECIPE = {
+  serverOptimiser: { name: "fedadam", learningRate: 0.02, beta1: 0.9, beta2: 0.99, tau: 0.001 },
+  training: {
+    localSteps: 80,
+    batchSize: 20,
+    learningRate: 0.01,
+    optimiser: "adagrad",
+    epsilon: 0.001,
+    initialAccumulator: 1e-4,
+  },
+} as const;
+
+/**
+ * A whole run of five members and four validators: two rounds, the closing round and the settlement. Its model moves by a server optimiser,
+ * whose state every checkpoint holds.
+ */
 export async function finishRun(resources: AsyncDisposableStack): Promise<FinishedRun> {
   const folder = await mkdtemp(join(tmpdir(), "foedus-audit-"));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
   const { files, run, ledger } = await openFederation(
-    { folder, seed: "audit", members: 5, validators: 4, rounds: 2, auditor: true, blockMs: 100 },
+    { folder, seed: "audit", members: 5, validators: 4, rounds: 2, auditor: true, blockMs: 100, recipe: RECIPE },
     resources,
   );
   const participants = [

@@ -12,7 +12,7 @@ import { initialiseParameters } from "../../src/learning/layout.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import type { LedgerReader } from "../../src/protocol/ledger.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import { prepareRun } from "../../src/round/prepareRun.ts";
+import { prepareRun, type RecipeDraft } from "../../src/round/prepareRun.ts";
 import { type FederationFiles, layOutFederation, writeParticipantFiles } from "../../src/simulation/demoFederation.ts";
 import { demoRecipe } from "../../src/simulation/demoRecipe.ts";
 import { openStore } from "../../src/storage/openStore.ts";
@@ -30,6 +30,8 @@ export interface FederationPlan {
   /** Whether an auditor is registered before the run, so that every loss is sealed for it too. */
   readonly auditor: boolean;
   readonly blockMs: number;
+  /** What replaces parts of the demo's recipe. */
+  readonly recipe?: Partial<RecipeDraft>;
 }
 
 /** A federation with its first run opened, before any participant starts. */
@@ -86,7 +88,7 @@ export async function openFederation(plan: FederationPlan, resources: AsyncDispo
     swarmKeyFile: files.swarmKeyFile,
   });
   resources.defer(() => sponsor.close());
-  const recipe = demoRecipe(heldOut.inputs, heldOut.classes);
+  const recipe = { ...demoRecipe(heldOut.inputs, heldOut.classes), ...plan.recipe };
   const prepared = await prepareRun(
     sponsor,
     recipe,
