@@ -76,6 +76,8 @@ const serves =
     const { store } = honest;
     return {
       store: decorate(store, {
+        // As from a gateway, so that artifacts too come by `get`.
+        holds: false,
         get: (cid, options) => (cid === damaged ? get(store, cid, options) : store.get(cid, options)),
       }),
     };
