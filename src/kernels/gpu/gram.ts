@@ -22,7 +22,8 @@ export async function gram(engine: Engine, updates: readonly UpdateChunk[]): Pro
       encoder.clearBuffer(plan.buffer);
       const pass = encoder.beginComputePass();
       encodeShader(gpu, pass, largest, [uploaded, matrix, plan]);
-      dispatchRows(pass, tile.count, rows);
+      // A barrier for each workgroup: few of them, and as many coordinates a thread.
+      dispatchRows(pass, tile.count, rows, 32);
       encodeShader(gpu, pass, decide, { 0: uploaded, 2: plan });
       pass.dispatchWorkgroups(1);
       encodeShader(gpu, pass, split, [uploaded, matrix, plan, planes]);

@@ -120,7 +120,7 @@ export function dispatchLinear(pass: GPUComputePassEncoder, threads: number): vo
   pass.dispatchWorkgroups(across, Math.ceil(groups / across));
 }
 
-/** Threads for each of `rows`, of which each takes every so-many-th of `perRow` places. */
-export function dispatchRows(pass: GPUComputePassEncoder, perRow: number, rows: number): void {
-  pass.dispatchWorkgroups(Math.min(Math.ceil(perRow / WORKGROUP), 4_096), rows);
+/** Threads for each of `rows`, of which each takes about `perThread` of the row's places: every so-many-th of them. */
+export function dispatchRows(pass: GPUComputePassEncoder, perRow: number, rows: number, perThread = 1): void {
+  pass.dispatchWorkgroups(Math.min(Math.ceil(perRow / WORKGROUP / perThread), DIMENSION_LIMIT), rows);
 }
