@@ -16,17 +16,18 @@ const BLOCK: u32 = 3;
  * n steps are safe iff 2·n·|x|·|y| < 2^31 for the largest |x| and |y|.
  *
  * What a tile is split into depends on its largest |q| = M:
- *  M ≤ 23 170            one plane of q; n = ⌊(2^31 − 1) / 2M²⌋, which is 2 at 23 170 and 128 (no widening within a tile) up to 2 896.
+ *  M ≤ 13 377            one plane of q; n = ⌊(2^31 − 1) / 2M²⌋, which is 6 at 13 377 and 128 (no widening within a tile) up to 2 896. Beyond
+ *                        13 377 widening costs more than the second product of the next way.
  *  M ≤ 32 767            q = 2^8·h + l, −128 ≤ l < 128, |h| ≤ 128, against q itself: 2·n·128·32 767 < 2^31 for n ≤ 256.
  *                        ⟨x, y⟩ = 2^8·⟨h_x, y⟩ + ⟨l_x, y⟩.
  *  M < 2^24              q = 2^12·h + l, −2^11 ≤ l < 2^11, |h| ≤ 2^12 and s = h + l, |s| ≤ 6 144. With the Gram matrices H, L, S of these planes
  *                        ⟨x, y⟩ = 2^24·H + 2^12·(S − H − L) + L, three products instead of four.
- *                        L: 2·n·2^22 < 2^31 for n ≤ 255. H: 2·n·2^24 < 2^31 for n ≤ 63. S: 2·n·6 144² < 2^31 for n ≤ 28.
+ *                        L: 2·n·2^22 < 2^31 for n ≤ 255. H: 2·n·2^24 < 2^31 for n ≤ 63, of which 62 are taken. S: 2·n·6 144² < 2^31 for n ≤ 28.
  * −32 768 is in no plane.
  */
-const DIRECT_LARGEST: i32 = 23_170;
+const DIRECT_LARGEST: i32 = 13_377;
 const INT16_LARGEST: i32 = 32_767;
-const UPPER_STEPS: u32 = 63;
+const UPPER_STEPS: u32 = 62;
 const SUM_STEPS: u32 = 28;
 
 /** Ways to split a tile; a thread begins a tile in the way that the last one needed. */
@@ -78,8 +79,8 @@ function addTile(rows: usize, count: u32, from: u32, to: u32, sums: usize, scrat
     split = largest <= DIRECT_LARGEST ? DIRECT : largest <= INT16_LARGEST ? MIXED : LIMBS;
     if (split == DIRECT) {
       const most = <u32>max<i32>(largest, 1);
-      // 2M² ≤ 2·23 170² < 2^31.
-      addPairs(p0, p0, count, steps(from, to), 0x7fff_ffff / (2 * most * most), sums, 1, false);
+      // 2M² ≤ 2·13 377² < 2^31.
+      addPairs<Whole>(p0, p0, count, steps(from, to), 0x7fff_ffff / (2 * most * most), sums);
       return;
     }
   }
@@ -88,29 +89,30 @@ function addTile(rows: usize, count: u32, from: u32, to: u32, sums: usize, scrat
     largest = splitMixed(rows, count, from, to, p0, p1, p2, room);
     if (largest > INT16_LARGEST) split = LIMBS;
     else {
-      addPairs(p1, p0, count, steps(from, to), STEPS, sums, 256, false);
-      addPairs(p2, p0, count, steps(from, to), STEPS, sums, 1, false);
+      addPairs<Upper8>(p1, p0, count, steps(from, to), STEPS, sums);
+      addPairs<Whole>(p2, p0, count, steps(from, to), STEPS, sums);
     }
   }
   if (split == LIMBS) {
     largest = splitLimbs(rows, count, from, to, p0, p1, p2, room);
-    addPairs(p0, p0, count, steps(from, to), STEPS, sums, 1 - 4_096, false);
-    addPairs(p1, p1, count, steps(from, to), UPPER_STEPS, sums, -4_096, true);
-    addPairs(p2, p2, count, steps(from, to), SUM_STEPS, sums, 4_096, false);
+    addPairs<Lower12>(p0, p0, count, steps(from, to), STEPS, sums);
+    addPairs<Upper12>(p1, p1, count, steps(from, to), UPPER_STEPS, sums);
+    addPairs<Both12>(p2, p2, count, steps(from, to), SUM_STEPS, sums);
   }
   store<u32>(way, largest <= DIRECT_LARGEST ? DIRECT : largest <= INT16_LARGEST ? MIXED : LIMBS);
 }
 
+/** Steps of eight, an even number. */
 // @ts-ignore: decorator
 @inline function steps(from: u32, to: u32): u32 {
-  return (to - from + 7) >> 3;
+  return ((to - from + 15) >> 4) << 1;
 }
 
-/** Values of a row, filled up with zeros to whole vectors of eight: in place if that is not needed. */
+/** Values of a row, filled up with zeros to whole pairs of steps: in place if that is not needed. */
 function wholeRow(row: usize, from: u32, to: u32, room: usize): usize {
   const size = to - from;
   const values = valuesAt(row, from, to, room);
-  const whole = (size + 7) & ~7;
+  const whole = steps(from, to) << 3;
   if (whole == size) return values;
   if (values != room) memory.copy(room, values, <usize>size << 2);
   memory.fill(room + (<usize>size << 2), 0, <usize>(whole - size) << 2);
@@ -188,23 +190,35 @@ function splitLimbs(rows: usize, count: u32, from: u32, to: u32, lower: usize, u
   return largestLane(largest);
 }
 
-/** Adds `factor` times the inner products of two planes' rows to `lower`, and once to `upper` if asked. */
-function addPairs(xs: usize, ys: usize, count: u32, length: u32, interval: u32, sums: usize, factor: i64, toUpper: bool): void {
+// What becomes of an inner product of two planes' rows; the types only carry the choice.
+/** lower += p */
+class Whole {}
+/** lower += 2^8·p */
+class Upper8 {}
+/** lower += p − 2^12·p */
+class Lower12 {}
+/** upper += p, lower −= 2^12·p */
+class Upper12 {}
+/** lower += 2^12·p */
+class Both12 {}
+
+/** Adds the inner products of two planes' rows, widened every `interval` steps. */
+function addPairs<T>(xs: usize, ys: usize, count: u32, length: u32, interval: u32, sums: usize): void {
   const all = padded(count);
   const bytes = <usize>length << 4;
-  const stretch = <usize>min<u32>(interval, STEPS) << 4;
+  const stretch = <usize>min<u32>(interval & ~1, STEPS) << 4;
   for (let band: u32 = 0; band < all; band += BAND) {
     const end = min<u32>(all, band + BAND);
     for (let i: u32 = 0; i < end; i += BLOCK) {
       for (let k = max<u32>(i, band); k < end; k += BLOCK) {
-        addBlock(xs + <usize>i * PLANE_ROW, ys + <usize>k * PLANE_ROW, bytes, stretch, sums + (<usize>(i * all + k) << 3), all, factor, toUpper);
+        addBlock<T>(xs + <usize>i * PLANE_ROW, ys + <usize>k * PLANE_ROW, bytes, stretch, sums + (<usize>(i * all + k) << 3), all);
       }
     }
   }
 }
 
-/** Nine inner products, of three rows with three, widened every `stretch` bytes. */
-function addBlock(x: usize, y: usize, bytes: usize, stretch: usize, sums: usize, all: u32, factor: i64, toUpper: bool): void {
+/** Nine inner products, of three rows with three. Two steps of eight at a time: `bytes` and `stretch` are multiples of 32. */
+function addBlock<T>(x: usize, y: usize, bytes: usize, stretch: usize, sums: usize, all: u32): void {
   for (let begin: usize = 0; begin < bytes; begin += stretch) {
     const end = min<usize>(bytes, begin + stretch);
     let s00 = i32x4.splat(0);
@@ -218,10 +232,10 @@ function addBlock(x: usize, y: usize, bytes: usize, stretch: usize, sums: usize,
     let s22 = i32x4.splat(0);
     const stop = x + end;
     let q = y + begin;
-    for (let p = x + begin; p < stop; p += 16) {
-      const x0 = v128.load(p);
-      const x1 = v128.load(p, 2048);
-      const x2 = v128.load(p, 4096);
+    for (let p = x + begin; p < stop; p += 32) {
+      let x0 = v128.load(p);
+      let x1 = v128.load(p, 2048);
+      let x2 = v128.load(p, 4096);
       let v = v128.load(q);
       s00 = i32x4.add(s00, i32x4.dot_i16x8_s(x0, v));
       s10 = i32x4.add(s10, i32x4.dot_i16x8_s(x1, v));
@@ -234,31 +248,61 @@ function addBlock(x: usize, y: usize, bytes: usize, stretch: usize, sums: usize,
       s02 = i32x4.add(s02, i32x4.dot_i16x8_s(x0, v));
       s12 = i32x4.add(s12, i32x4.dot_i16x8_s(x1, v));
       s22 = i32x4.add(s22, i32x4.dot_i16x8_s(x2, v));
-      q += 16;
+      x0 = v128.load(p, 16);
+      x1 = v128.load(p, 2064);
+      x2 = v128.load(p, 4112);
+      v = v128.load(q, 16);
+      s00 = i32x4.add(s00, i32x4.dot_i16x8_s(x0, v));
+      s10 = i32x4.add(s10, i32x4.dot_i16x8_s(x1, v));
+      s20 = i32x4.add(s20, i32x4.dot_i16x8_s(x2, v));
+      v = v128.load(q, 2064);
+      s01 = i32x4.add(s01, i32x4.dot_i16x8_s(x0, v));
+      s11 = i32x4.add(s11, i32x4.dot_i16x8_s(x1, v));
+      s21 = i32x4.add(s21, i32x4.dot_i16x8_s(x2, v));
+      v = v128.load(q, 4112);
+      s02 = i32x4.add(s02, i32x4.dot_i16x8_s(x0, v));
+      s12 = i32x4.add(s12, i32x4.dot_i16x8_s(x1, v));
+      s22 = i32x4.add(s22, i32x4.dot_i16x8_s(x2, v));
+      q += 32;
     }
     const next = <usize>all << 3;
-    addSums(sums, s00, s01, s02, factor);
-    addSums(sums + next, s10, s11, s12, factor);
-    addSums(sums + 2 * next, s20, s21, s22, factor);
-    if (toUpper) {
-      const upper = sums + <usize>all * next;
-      addSums(upper, s00, s01, s02, 1);
-      addSums(upper + next, s10, s11, s12, 1);
-      addSums(upper + 2 * next, s20, s21, s22, 1);
-    }
+    const upper = <usize>all * next;
+    addSums<T>(sums, upper, s00, s01, s02);
+    addSums<T>(sums + next, upper, s10, s11, s12);
+    addSums<T>(sums + 2 * next, upper, s20, s21, s22);
+  }
+}
+
+/** Adds three neighbouring inner products, each the sum of a vector's lanes. */
+// @ts-ignore: decorator
+@inline function addSums<T>(at: usize, upper: usize, a: v128, b: v128, c: v128): void {
+  const x = widened(a);
+  const y = widened(b);
+  const z = widened(c);
+  const two = i64x2.add(
+    i8x16.shuffle(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+    i8x16.shuffle(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
+  );
+  const third = i64x2.add(z, i8x16.shuffle(z, z, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  v128.store(at, i64x2.add(v128.load(at), share<T>(two)));
+  v128.store64_lane(at, i64x2.add(v128.load64_zero(at, 16), share<T>(third)), 0, 16);
+  if (idof<T>() == idof<Upper12>()) {
+    v128.store(at + upper, i64x2.add(v128.load(at + upper), two));
+    v128.store64_lane(at + upper, i64x2.add(v128.load64_zero(at + upper, 16), third), 0, 16);
   }
 }
 
 // @ts-ignore: decorator
-@inline function addSums(at: usize, a: v128, b: v128, c: v128, factor: i64): void {
-  store<i64>(at, load<i64>(at) + factor * total(a));
-  store<i64>(at, load<i64>(at, 8) + factor * total(b), 8);
-  store<i64>(at, load<i64>(at, 16) + factor * total(c), 16);
+@inline function widened(v: v128): v128 {
+  return i64x2.add(i64x2.extend_low_i32x4_s(v), i64x2.extend_high_i32x4_s(v));
 }
 
-/** The four lanes' sum in int64. */
+/** What `lower` gains. */
 // @ts-ignore: decorator
-@inline function total(v: v128): i64 {
-  const two = i64x2.add(i64x2.extend_low_i32x4_s(v), i64x2.extend_high_i32x4_s(v));
-  return i64x2.extract_lane(two, 0) + i64x2.extract_lane(two, 1);
+@inline function share<T>(products: v128): v128 {
+  if (idof<T>() == idof<Upper8>()) return i64x2.shl(products, 8);
+  if (idof<T>() == idof<Lower12>()) return i64x2.sub(products, i64x2.shl(products, 12));
+  if (idof<T>() == idof<Upper12>()) return i64x2.neg(i64x2.shl(products, 12));
+  if (idof<T>() == idof<Both12>()) return i64x2.shl(products, 12);
+  return products;
 }
