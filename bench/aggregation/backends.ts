@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { referenceKernels } from "../../src/aggregation/reference/referenceKernels.ts";
+import { openCpuKernels } from "../../src/kernels/cpu/cpuKernels.ts";
+import { openGpuDevice } from "../../src/kernels/gpu/gpuDevice.ts";
+import { gpuKernelsOn } from "../../src/kernels/gpu/gpuKernels.ts";
+import { probeAdapter } from "../../src/kernels/gpu/probeAdapter.ts";
 import type { WideKernels } from "../../src/protocol/wideKernels.ts";
+import { GpuCopy } from "../peers/gpuCopy.ts";
 import { plainJsKernels } from "../peers/plainJs.ts";
 import type { BackendName } from "./results.ts";
 
@@ -18,29 +23,45 @@ export interface BackendChoice {
   readonly softwareGpu: boolean;
 }
 
+interface OpenedGpu {
+  readonly name: string;
+  readonly copy: GpuCopy;
+}
+
 export interface Opened {
   readonly backends: readonly Backend[];
-  /** The device's name. */
-  readonly gpu: string | null;
+  readonly gpu: OpenedGpu | null;
   /** Why something is not there. */
   readonly missing: readonly string[];
 }
 
 export const idOf = ({ name, threads }: Backend): string => `${name} ${threads}`;
 
-/** Opens every backend of the table that was asked for and that this machine has. */
-export async function openBackends(choice: BackendChoice): Promise<Opened> {
+/** Opens what was asked for and what this machine has. */
+export async function openBackends({ threads, device, softwareGpu }: BackendChoice): Promise<Opened> {
   const backends: Backend[] = [];
   const missing: string[] = [];
-  for (const [name, open] of Object.entries(OPENERS)) {
-    if (choice.device !== "auto" && choice.device !== name) continue;
+  const without = (name: string, error: unknown): void => {
+    missing.push(`Without ${name}: ${error instanceof Error ? error.message : String(error)}`);
+  };
+  if (device !== "gpu") {
     try {
-      backends.push(...(await open(choice)));
+      for (const count of threads)
+        backends.push({ name: "cpu", threads: count, kernels: await openCpuKernels({ threads: count }) });
     } catch (error) {
-      missing.push(`Without ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      without("cpu", error);
     }
   }
-  const gpu = backends.find(({ name }) => name === "gpu")?.kernels.device.name ?? null;
+  let gpu: OpenedGpu | null = null;
+  if (device !== "cpu") {
+    try {
+      const opened = await openGpu(softwareGpu);
+      gpu = opened;
+      backends.push({ name: "gpu", threads: 1, kernels: opened.kernels });
+    } catch (error) {
+      without("gpu", error);
+    }
+  }
   backends.push(
     { name: "plain-js", threads: 1, kernels: plainJsKernels },
     { name: "reference", threads: 1, kernels: referenceKernels },
@@ -48,5 +69,15 @@ export async function openBackends(choice: BackendChoice): Promise<Opened> {
   return { backends, gpu, missing };
 }
 
-/** The fast backends; each opener throws where its device is missing. */
-const OPENERS: Readonly<Record<string, (choice: BackendChoice) => Promise<Backend[]>>> = {};
+async function openGpu(softwareGpu: boolean): Promise<OpenedGpu & { readonly kernels: WideKernels }> {
+  // In another process first: a broken driver may end the one that tries it.
+  const { name, software } = await probeAdapter();
+  if (software && !softwareGpu)
+    throw new Error(`${name} is a program on the processor; --software-gpu measures it all the same.`);
+  const device = await openGpuDevice();
+  return {
+    name: software ? `${name} (a program on the processor)` : name,
+    kernels: gpuKernelsOn(device),
+    copy: new GpuCopy(device),
+  };
+}

@@ -82,26 +82,26 @@ export function budgetsOf({ rows, bandwidth, peers, rules }: Results): Budget[] 
   const speedUp = (row: Row): number | null => ratio(same(cpu, row, { threads: 1 })?.ms, row.ms);
   const two = cpu.filter(({ threads }) => threads === 2);
   const atK = (k: number): Row[] => cpu.filter((row) => row.k === k);
-  const int16 = /^Gram, int16 range$/;
-  const full = /^Gram, full range$/;
+  const int16 = /^Gram \(int16 range\)$/;
+  const full = /^Gram \(full range\)$/;
   return [
     judge(
-      "weighted sum, dense: share of what a K-stream reader reaches that takes a line of each stream in turn",
+      "weighted sum (dense): share of what a K-stream reader reaches that takes a line of each stream in turn",
       "≥",
       0.6,
-      against(/^weighted sum, dense$/, ofReader("lines")),
+      against(/^weighted sum \(dense\)$/, ofReader("lines")),
     ),
     judge(
       "the same, of the fastest K-stream reader",
       "≥",
       0.6,
-      against(/^weighted sum, dense$/, (row) => row.ratioBandwidth),
+      against(/^weighted sum \(dense\)$/, (row) => row.ratioBandwidth),
     ),
     judge(
-      "weighted sum, int8 decoded on the way: parameters per second against dense",
+      "weighted sum (int8), decoded on the way: parameters per second against dense",
       "≥",
       2,
-      against(/^weighted sum, int8$/, (row) => ratio(same(cpu, row, { name: "weighted sum, dense" })?.ms, row.ms)),
+      against(/^weighted sum \(int8\)$/, (row) => ratio(same(cpu, row, { name: "weighted sum (dense)" })?.ms, row.ms)),
     ),
     judge(
       "median against the fastest of numpy median, partition, sort",
@@ -116,7 +116,7 @@ export function budgetsOf({ rows, bandwidth, peers, rules }: Results): Budget[] 
       against(/^trimmed mean$/, (row) => row.ratioNumpy),
     ),
     judge(
-      "exact Gram, int16 range, K = 20, against float64 BLAS",
+      "exact Gram (int16 range), K = 20, against float64 BLAS",
       "≥",
       1.3,
       against(int16, peerRatio("gram float64 blas"), atK(20)),
@@ -128,13 +128,13 @@ export function budgetsOf({ rows, bandwidth, peers, rules }: Results): Budget[] 
       against(int16, peerRatio("gram float64 blas, already float64"), atK(20)),
     ),
     judge(
-      "exact Gram, full range, K = 20, against float64 BLAS (inexact there)",
+      "exact Gram (full range), K = 20, against float64 BLAS (inexact there)",
       "≥",
       1.3,
       against(full, peerRatio("gram float64 blas inexact"), atK(20)),
     ),
     judge(
-      "exact Gram, int16 range, K = 100, against float64 BLAS",
+      "exact Gram (int16 range), K = 100, against float64 BLAS",
       "≥",
       0.5,
       against(int16, peerRatio("gram float64 blas"), atK(100)),
@@ -146,12 +146,12 @@ export function budgetsOf({ rows, bandwidth, peers, rules }: Results): Budget[] 
       against(int16, peerRatio("gram float64 blas, already float64"), atK(100)),
     ),
     judge(
-      "exact Gram, full range, K = 100, against float64 BLAS (inexact there)",
+      "exact Gram (full range), K = 100, against float64 BLAS (inexact there)",
       "≥",
       0.5,
       against(full, peerRatio("gram float64 blas inexact"), atK(100)),
     ),
-    judge("exact Gram, int16 range, against numpy int64", "≥", 5, against(int16, peerRatio("gram int64"))),
+    judge("exact Gram (int16 range) against numpy int64", "≥", 5, against(int16, peerRatio("gram int64"))),
     judge(
       "Krum, Multi-Krum, Bulyan, geometric median, ByzFed: whole aggregation against own Gram + own weighted sum",
       "≤",

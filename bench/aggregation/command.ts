@@ -107,6 +107,7 @@ async function run(options: Options, full: boolean): Promise<number> {
   const startedAt = performance.now();
   const { backends, gpu, missing } = await openBackends({ threads, device, softwareGpu });
   for (const reason of missing) console.error(reason);
+  if (device !== "auto" && !backends.some(({ name }) => name === device)) return 1;
   const numpy = await NumpyPeer.open();
   if (numpy === undefined)
     console.error("numpy is absent, so nothing is compared with it: apt-get install python3-numpy");
@@ -115,6 +116,7 @@ async function run(options: Options, full: boolean): Promise<number> {
     backends,
     numpy,
     readers,
+    gpuCopy: gpu?.copy,
     threads,
     kernels,
     rules,
@@ -122,8 +124,8 @@ async function run(options: Options, full: boolean): Promise<number> {
     ds: options.d ?? (quick ? [100_000, 1_000_000] : [100_000, 1_000_000, 10_000_000]),
     repeats: quick ? 3 : 7,
     patience: quick
-      ? { backends: { totalMs: 1_000, singleMs: 3_000 }, peers: { totalMs: 500, singleMs: 1_500 } }
-      : { backends: { totalMs: 3_000, singleMs: 8_000 }, peers: { totalMs: 1_500, singleMs: 4_000 } },
+      ? { backends: { totalMs: 600, singleMs: 2_000 }, peers: { totalMs: 300, singleMs: 1_000 } }
+      : { backends: { totalMs: 3_000, singleMs: 8_000 }, peers: { totalMs: 1_000, singleMs: 2_500 } },
   };
   const progress = new Progress(cellsOf(plan).reduce((sum, cell) => sum + weightOf(cell), 0));
   try {
@@ -133,7 +135,7 @@ async function run(options: Options, full: boolean): Promise<number> {
       date: new Date().toISOString(),
       quick,
       repeats: plan.repeats,
-      machine: describeMachine(gpu, loadBefore),
+      machine: describeMachine(gpu?.name ?? null, loadBefore),
       numpy: numpy?.versions ?? null,
       ...measurements,
       missing: [...missing, ...(numpy === undefined ? ["numpy is absent."] : []), ...measurements.missing],
@@ -146,6 +148,7 @@ async function run(options: Options, full: boolean): Promise<number> {
   } finally {
     await numpy?.close();
     await readers.close();
+    gpu?.copy.close();
     for (const { kernels: opened } of backends) await opened.close();
   }
 }

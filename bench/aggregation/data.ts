@@ -154,7 +154,10 @@ export class Resident {
     return Array.from({ length: this.k }, (_, update) => this.#chunk(update, start, count));
   }
 
-  /** The updates as `aggregate` takes them, as if their artifacts had been verified, of d coordinates each, beginning at the `part`-th stretch; nothing is copied when they are read. */
+  /**
+   * The updates as `aggregate` takes them, as if their artifacts had been verified, of d coordinates each, beginning at the `part`-th stretch;
+   * nothing is copied when they are read.
+   */
   sources(part: number, d: number): VerifiedUpdate[] {
     const begin = d >= this.length ? 0 : (part % Math.floor(this.length / d)) * d;
     const sources = Array.from(

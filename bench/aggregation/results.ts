@@ -20,7 +20,7 @@ const rowSchema = z.strictObject({
   ms: positive,
   /** Bytes of the updates as they are stored, once, per time; 10^9 bytes per second. */
   gbps: positive,
-  /** gbps ÷ that of a reader of K streams with as many threads. */
+  /** gbps ÷ that of a reader of K streams with as many threads; on a GPU, of copies in its own memory. */
   ratioBandwidth: measured,
   /** Time of the fastest comparable way in numpy with at most as many threads ÷ ms: how many times faster. */
   ratioNumpy: measured,
@@ -30,8 +30,8 @@ const rowSchema = z.strictObject({
 export type Row = z.infer<typeof rowSchema>;
 
 const readerSchema = z.strictObject({
-  /** `lines`: K streams, 64 bytes of each in turn. `streams`: the same, or with 64 KiB, whichever is faster. `raw`: one stream. */
-  reader: z.enum(["lines", "streams", "raw"]),
+  /** `lines`: K streams, 64 bytes of each in turn. `streams`: the same, or with 64 KiB, whichever is faster. `raw`: one stream. `copy`: a GPU's own. */
+  reader: z.enum(["lines", "streams", "raw", "copy"]),
   /** Whose rows it was measured beside. */
   name: z.string(),
   k: z.int().positive(),

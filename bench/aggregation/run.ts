@@ -6,6 +6,7 @@ import { REPUTATION_ONE } from "../../src/protocol/reputation.ts";
 import { type Contender, type Measured, measureInTurn, type Patience, timed } from "../lib/measure.ts";
 import type { Progress } from "../lib/progress.ts";
 import { fastest, gigabytesPerSecond, ratio, rounded } from "../lib/statistics.ts";
+import type { GpuCopy } from "../peers/gpuCopy.ts";
 import type { NumpyPeer } from "../peers/numpyPeer.ts";
 import { LINE, type Readers } from "../peers/readers.ts";
 import { type Backend, idOf } from "./backends.ts";
@@ -17,6 +18,7 @@ export interface RunPlan {
   readonly backends: readonly Backend[];
   readonly numpy: NumpyPeer | undefined;
   readonly readers: Readers;
+  readonly gpuCopy: GpuCopy | undefined;
   /** Threads that are compared with: of readers and of BLAS. */
   readonly threads: readonly number[];
   readonly kernels: readonly KernelWork[];
@@ -60,9 +62,8 @@ const formOf = (work: Cell["work"]): Form => (work === "rules" ? RULES_FORM : wo
 
 /** What a cell costs, roughly, in any unit: for the estimate of the time left. */
 export function weightOf({ work, k, d }: Cell): number {
-  const size = 1e6 + k * Math.min(d, 3e6);
-  if (work === "rules") return 6 * size;
-  return work.bound === "order" || work.bound === "gram" ? 2 * size : size;
+  // Beyond some size patience, not d, decides.
+  return (work === "rules" ? 6 : 1) * (1 + (k * d) / 4e8);
 }
 
 /** Measures every cell. What is given is left open. */
@@ -153,16 +154,41 @@ function* chunksOf(d: number, chunk: number): Generator<[index: number, size: nu
   for (let at = 0, index = 0; at < d; at += chunk, index++) yield [index, Math.min(chunk, d - at)];
 }
 
+const COPY = "gpu copy";
 const readerId = (reader: "streams" | "raw", threads: number, turn: number): string => `${reader} ${threads} ${turn}`;
 
-function readerContenders({ readers, threads, patience }: RunPlan, form: Form, k: number, d: number): Contender[] {
+function readerContenders(
+  { readers, gpuCopy, threads, patience }: RunPlan,
+  form: Form,
+  k: number,
+  d: number,
+): Contender[] {
   const size = Math.min(d, CHUNK);
   const each = storedBytes(form, size);
-  return threads.flatMap((count): Contender[] => [
+  const copies: Contender[] =
+    gpuCopy === undefined
+      ? []
+      : [
+          {
+            id: COPY,
+            patience: patience.backends,
+            garbage: false,
+            // Milliseconds per GB, whatever the cell's size: copies of a few MB would measure the call.
+            run: async () => {
+              let bytes = 0;
+              const ms = await timed(async () => {
+                bytes = await gpuCopy.copy();
+              });
+              return (ms / bytes) * 1e9;
+            },
+          },
+        ];
+  const reads = threads.flatMap((count): Contender[] => [
     ...TURNS.map(
       (turn): Contender => ({
         id: readerId("streams", count, turn),
         patience: patience.backends,
+        garbage: false,
         run: (part) =>
           timed(async () => {
             for (const [index] of chunksOf(d, CHUNK)) readers.read(k, each, part + index, count, turn);
@@ -172,12 +198,14 @@ function readerContenders({ readers, threads, patience }: RunPlan, form: Form, k
     {
       id: readerId("raw", count, LINE),
       patience: patience.backends,
+      garbage: false,
       run: (part) =>
         timed(async () => {
           for (const [index] of chunksOf(d, CHUNK)) readers.read(1, k * each, part + index, count, k * each);
         }),
     },
   ]);
+  return [...reads, ...copies];
 }
 
 const numpyId = (op: string, threads: number): string => `numpy ${op} ${threads}`;
@@ -196,6 +224,7 @@ function numpyContenders(
       return {
         id,
         patience: patience.peers,
+        garbage: false,
         expectedMs: expect(id),
         run: async (part) => {
           await numpy.setThreads(count);
@@ -228,6 +257,7 @@ async function kernelCell(
       return {
         id: idOf(backend),
         patience: patienceFor(plan, backend),
+        garbage: true,
         expectedMs: expect(idOf(backend)),
         run: async (part) => {
           const chunks = [...chunksOf(d, CHUNK)].map(([index, size]) => resident.part(part + index, size));
@@ -242,9 +272,9 @@ async function kernelCell(
   const measured = await measureInTurn(contenders, plan.repeats, onRun);
   note(results, expected, work.name, k, d, plan.repeats, measured);
   const bytes = k * storedBytes(work.form, d);
-  const streams = noteReaders(results, plan, measured, work.name, k, d, bytes);
+  const bandwidth = noteReaders(results, plan, measured, work.name, k, d, bytes);
   notePeers(results, plan, measured, work.name, work.peers, k, d);
-  noteRows(results, plan, measured, work.name, (backend) => idOf(backend), work.peers, k, d, bytes, streams);
+  noteRows(results, plan, measured, work.name, (backend) => idOf(backend), work.peers, k, d, bytes, bandwidth);
 }
 
 /** Remembers times for estimates, and says which medians are of fewer runs. */
@@ -263,7 +293,12 @@ function note(
   }
 }
 
-/** @returns by threads: GB/s of the K-stream reader. */
+/** What rows are compared with: GB/s of the K-stream reader by threads, and of copies on a GPU. */
+interface Bandwidth {
+  readonly streams: ReadonlyMap<number, number>;
+  readonly copy: number | undefined;
+}
+
 function noteReaders(
   results: Measurements,
   { threads }: RunPlan,
@@ -272,7 +307,7 @@ function noteReaders(
   k: number,
   d: number,
   bytes: number,
-): Map<number, number> {
+): Bandwidth {
   const streams = new Map<number, number>();
   for (const count of threads) {
     const lines = measured.get(readerId("streams", count, LINE))?.ms;
@@ -287,7 +322,10 @@ function noteReaders(
     if (raw !== undefined)
       results.bandwidth.push({ reader: "raw", name, k, d, threads: count, gbps: gigabytesPerSecond(bytes, raw) });
   }
-  return streams;
+  const copyMs = measured.get(COPY)?.ms;
+  const copy = copyMs === undefined ? undefined : rounded(1e3 / copyMs);
+  if (copy !== undefined) results.bandwidth.push({ reader: "copy", name, k, d, threads: 1, gbps: copy });
+  return { streams, copy };
 }
 
 function notePeers(
@@ -318,7 +356,7 @@ function numpyMs(measured: ReadonlyMap<string, Measured>, ops: readonly PeerOp[]
 
 function noteRows(
   results: Measurements,
-  { backends }: RunPlan,
+  { backends }: Pick<RunPlan, "backends">,
   measured: ReadonlyMap<string, Measured>,
   name: string,
   id: (backend: Backend) => string,
@@ -326,7 +364,7 @@ function noteRows(
   k: number,
   d: number,
   bytes: number,
-  streams: ReadonlyMap<number, number>,
+  bandwidth: Bandwidth,
 ): void {
   const plainJs = backends.find((backend) => backend.name === "plain-js");
   const plainMs = plainJs === undefined ? undefined : measured.get(id(plainJs))?.ms;
@@ -337,8 +375,6 @@ function noteRows(
       continue;
     }
     const gbps = gigabytesPerSecond(bytes, ms);
-    // A GPU has a memory of its own: what its processor's memory gives says nothing about it.
-    const bandwidth = backend.name === "gpu" ? null : streams.get(backend.threads);
     results.rows.push({
       name,
       k,
@@ -347,7 +383,7 @@ function noteRows(
       threads: backend.threads,
       ms: rounded(ms),
       gbps,
-      ratioBandwidth: ratio(gbps, bandwidth),
+      ratioBandwidth: ratio(gbps, backend.name === "gpu" ? bandwidth.copy : bandwidth.streams.get(backend.threads)),
       ratioNumpy: ratio(numpyMs(measured, ops, backend.threads), ms),
       ratioPlainJs: ratio(plainMs, ms),
     });
@@ -369,7 +405,9 @@ async function ruleCell(
   const expect = (who: string): number | undefined => expected.of("rules", who, k, d, 2);
   const ruleId = (name: string, backend: Backend): string => `${name}/${idOf(backend)}`;
   const contenders: Contender[] = readerContenders(plan, RULES_FORM, k, d);
-  for (const backend of plan.backends) {
+  // The reference is a yardstick of kernels; a rule on it would tell nothing new, and take the longest.
+  const backends = plan.backends.filter(({ name }) => name !== "reference");
+  for (const backend of backends) {
     const resident = memory.of(backend);
     const patience = patienceFor(plan, backend);
     const { kernels } = backend;
@@ -383,7 +421,7 @@ async function ruleCell(
       };
     const add = (name: string, run: Contender["run"]): void => {
       const id = ruleId(name, backend);
-      contenders.push({ id, patience, expectedMs: expect(id), run });
+      contenders.push({ id, patience, garbage: true, expectedMs: expect(id), run });
     };
     const weights = new Uint32Array(k).fill(Math.floor(65_536 / k));
     add(
@@ -416,12 +454,12 @@ async function ruleCell(
   const measured = await measureInTurn(contenders, plan.repeats, onRun);
   note(results, expected, "rules", k, d, plan.repeats, measured);
   const bytes = k * storedBytes(RULES_FORM, d);
-  const streams = noteReaders(results, plan, measured, "rules", k, d, bytes);
+  const bandwidth = noteReaders(results, plan, measured, "rules", k, d, bytes);
   for (const { name, usesGram, peers } of plan.rules) {
     notePeers(results, plan, measured, name, peers, k, d);
-    noteRows(results, plan, measured, name, (backend) => ruleId(name, backend), peers, k, d, bytes, streams);
+    noteRows(results, { backends }, measured, name, (backend) => ruleId(name, backend), peers, k, d, bytes, bandwidth);
     if (!usesGram) continue;
-    for (const backend of plan.backends) {
+    for (const backend of backends) {
       const [ms, gramMs, weightedSumMs] = [name, "own Gram", "own weighted sum"].map(
         (part) => measured.get(ruleId(part, backend))?.ms,
       );

@@ -37,11 +37,11 @@ function about({ machine, numpy, date, quick, repeats, missing }: Results): stri
   ];
 }
 
-const READERS = ["lines", "streams", "raw"];
+const READERS = ["lines", "streams", "raw"] as const;
 
 function bandwidthTable({ bandwidth }: Results): string[] {
   const cells = new Map<string, { k: number; d: number; name: string }>();
-  for (const { k, d, name } of bandwidth) if (name === "weighted sum, dense") cells.set(`${k} ${d}`, { k, d, name });
+  for (const { k, d, name } of bandwidth) if (name === "weighted sum (dense)") cells.set(`${k} ${d}`, { k, d, name });
   const threads = [...new Set(bandwidth.map((row) => row.threads))].sort((a, b) => a - b);
   const of = (reader: string, cell: { k: number; d: number; name: string }, count: number): number | undefined =>
     bandwidth.find(
@@ -81,7 +81,7 @@ function rowTable(rows: readonly Row[]): string[] {
       "× plain JS",
       "cpu 2 thr, ms",
       "speed-up",
-      ...(hasGpu ? ["gpu, ms", "× cpu 1"] : []),
+      ...(hasGpu ? ["gpu, ms", "of its copies", "× cpu 1"] : []),
       "plain JS, ms",
       "reference, ms",
     ],
@@ -103,7 +103,7 @@ function rowTable(rows: readonly Row[]): string[] {
         times(one?.ratioPlainJs),
         number(two?.ms),
         times(over(two)),
-        ...(hasGpu ? [number(gpu?.ms), times(over(gpu))] : []),
+        ...(hasGpu ? [number(gpu?.ms), percent(gpu?.ratioBandwidth), times(over(gpu))] : []),
         number(plain?.ms),
         number(find("reference")?.ms),
       ];

@@ -34,7 +34,7 @@ const gram: KernelWork["run"] = (kernels, chunks) => kernels.gram(chunks);
 /** Every wide kernel, with the forms of input that make a difference. */
 export const KERNELS: readonly KernelWork[] = [
   {
-    name: "weighted sum, dense",
+    name: "weighted sum (dense)",
     form: "dense",
     bound: "memory",
     run: weightedSum,
@@ -45,11 +45,11 @@ export const KERNELS: readonly KernelWork[] = [
       { op: "sum float32 blas inexact", blas: true, comparable: false },
     ],
   },
-  { name: "weighted sum, int16", form: "int16", bound: "memory", run: weightedSum, peers: [{ op: "sum int16" }] },
-  { name: "weighted sum, int8", form: "int8", bound: "memory", run: weightedSum, peers: [{ op: "sum int8" }] },
-  { name: "weighted sum, sparse", form: "sparse", bound: "scatter", run: weightedSum, peers: [{ op: "sum sparse" }] },
+  { name: "weighted sum (int16)", form: "int16", bound: "memory", run: weightedSum, peers: [{ op: "sum int16" }] },
+  { name: "weighted sum (int8)", form: "int8", bound: "memory", run: weightedSum, peers: [{ op: "sum int8" }] },
+  { name: "weighted sum (sparse)", form: "sparse", bound: "scatter", run: weightedSum, peers: [{ op: "sum sparse" }] },
   {
-    name: "Gram, int16 range",
+    name: "Gram (int16 range)",
     form: "narrow",
     bound: "gram",
     run: gram,
@@ -60,7 +60,7 @@ export const KERNELS: readonly KernelWork[] = [
     ],
   },
   {
-    name: "Gram, full range",
+    name: "Gram (full range)",
     form: "dense",
     bound: "gram",
     run: gram,

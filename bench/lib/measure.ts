@@ -8,6 +8,8 @@ export interface Contender {
   run(part: number): Promise<number>;
   /** What one run is thought to take, ms; undefined when nothing is known. */
   readonly expectedMs?: number | undefined;
+  /** Whether runs leave garbage in this process, which is then collected before the next run: that takes longer than many a run. */
+  readonly garbage: boolean;
   /** How much time it may have. */
   readonly patience: Patience;
 }
@@ -58,9 +60,9 @@ export async function measureInTurn(
   const times = new Map<string, number[]>();
   const wanted = new Map<string, number>();
   let part = 0;
-  for (const { id, run, patience } of taking) {
+  for (const { id, run, garbage, patience } of taking) {
     onRun(id);
-    collectGarbage();
+    if (garbage) collectGarbage();
     const first = await run(part++);
     const count = repeatsFor(first, patience.totalMs, repeats);
     wanted.set(id, count);
@@ -68,11 +70,11 @@ export async function measureInTurn(
   }
   for (let turn = 0; turn < repeats; turn++) {
     for (let i = 0; i < taking.length; i++) {
-      const { id, run } = taking[(turn + i) % taking.length] as Contender;
+      const { id, run, garbage } = taking[(turn + i) % taking.length] as Contender;
       const own = times.get(id) as number[];
       if (own.length >= (wanted.get(id) as number)) continue;
       onRun(id);
-      collectGarbage();
+      if (garbage) collectGarbage();
       own.push(await run(part++));
     }
   }

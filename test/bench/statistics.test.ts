@@ -47,6 +47,7 @@ function saying(id: string, times: readonly number[], log: string[] = [], more: 
   return {
     id,
     patience: PATIENT,
+    garbage: true,
     run: async (part) => {
       log.push(`${id}${part}`);
       return times[at++ % times.length] as number;
