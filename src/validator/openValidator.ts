@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { referenceKernels } from "../aggregation/reference/referenceKernels.ts";
 import { isDevelopmentChain } from "../chain/developmentAccounts.ts";
 import type { ParticipantKeys } from "../chain/keys.ts";
+import { openKernels } from "../kernels/openKernels.ts";
 import { createAgreedEngine } from "../learning/engines/agreed.ts";
 import { openParticipant, type Surroundings } from "../process/openParticipant.ts";
 import { requireLayout } from "../process/requireLayout.ts";
@@ -59,6 +59,8 @@ export async function openValidator(
   });
   opening.defer(() => prover.close());
 
+  const kernels = await openKernels({ ...config.aggregation, logger });
+  opening.defer(() => kernels.close());
   const engine = await createAgreedEngine(run.recipe.scoring.engine);
   opening.defer(() => engine.dispose());
   const model = await engine.load(run.recipe.model);
@@ -84,7 +86,7 @@ export async function openValidator(
     ledger,
     store,
     scorer: { model, heldOut },
-    kernels: referenceKernels,
+    kernels,
     prover,
     encryptionPrivateKey,
     beaconSecret,
