@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isLinear } from "../aggregation/isLinear.ts";
 import type { AgreedModel } from "../learning/model.ts";
 import { genesisHead } from "../protocol/attestation.ts";
 import type { Hex } from "../protocol/bytes.ts";
@@ -38,6 +39,8 @@ export interface AuditReport {
   /** Rounds whose losses were opened here; for the others the quorum and the proof stand for L. */
   readonly roundsWithOpenedLosses: number;
   readonly settled: boolean;
+  /** Whether every model is an exact linear function of the accepted updates (`isLinear`); null where the recipe could not be read. */
+  readonly linear: boolean | null;
   readonly checks: number;
   readonly failures: readonly AuditFailure[];
 }
@@ -82,6 +85,7 @@ export async function auditRun(sources: AuditSources, options: AuditOptions): Pr
     headGiven: options.head !== undefined,
     roundsWithOpenedLosses: history.replayed.filter(({ lossesOpened }) => lossesOpened).length,
     settled,
+    linear: replay === undefined ? null : isLinear(replay.recipe),
     checks: findings.checks,
     failures: findings.failures,
   };

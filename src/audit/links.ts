@@ -16,7 +16,7 @@ export const LINKS = {
   beacon: "R_t follows from R_{t−1} and the reveals.",
   artifact: "The bytes of every accepted update are in the store and valid.",
   aggregate: "Rule, kept set and weights are what the accepted updates give.",
-  checkpoint: "The checkpoint in the store is the parent plus the weighted updates, bit for bit.",
+  checkpoint: "The checkpoint in the store is what rule and server optimiser make of its parent, bit for bit.",
   scores: "The scores are the Shapley values of the kept updates.",
   participants: "The participants' root lists the accepted updates with their weights.",
   reportedLoss: "L is the weighted mean of the opened losses.",

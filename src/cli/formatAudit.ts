@@ -46,5 +46,11 @@ function verdictLines(report: AuditReport, headSource: HeadSource): string[] {
     "second endpoint": headHolds ? "The endpoints agree on it." : "It is NOT the head that the endpoints name.",
     none: "No independent head was given: an endpoint that invented the whole history would pass. Compare this head with one from another source, or give --head or a second --rpc.",
   }[headSource];
-  return [verdict, `Head: ${report.head}`, `      ${head}`];
+  const models =
+    report.linear === false
+      ? [
+          "Models: not linear. The rule or a server optimiser rounds, so no model is a weighted sum of the updates before it.",
+        ]
+      : [];
+  return [verdict, ...models, `Head: ${report.head}`, `      ${head}`];
 }

@@ -16,6 +16,7 @@ const REPORT: AuditReport = {
   headGiven: true,
   roundsWithOpenedLosses: 1,
   settled: true,
+  linear: true,
   checks: 60,
   failures: [],
 };
@@ -59,6 +60,12 @@ describe("an audit for people", () => {
     );
     assert.match(text, /^✗ run, link "settlement": The rewards do not add up\./m);
     assert.match(text, /^Verdict: FALSE\. 2 links do not hold; the first is "scores" of round 3\.$/m);
+  });
+
+  it("marks a run whose models are no linear functions of the updates", () => {
+    const marked = formatAudit({ ...OUTCOME, report: { ...REPORT, linear: false } });
+    assert.match(marked, /^Models: not linear\. The rule or a server optimiser rounds/m);
+    assert.doesNotMatch(formatAudit({ ...OUTCOME, report: { ...REPORT, linear: null } }), /linear/);
   });
 
   it("says how far the head was held against another", () => {
