@@ -37,7 +37,7 @@ function judge(what: string, side: "≥" | "≤", limit: number, values: readonl
 const ORDER = /^(?:median|trimmed mean|mean around median)$/;
 const GRAM = /^Gram/;
 /** ByzFed's variants are one rule to the budget. */
-const BUDGETED_RULES = /^rule: (?:Krum|Multi-Krum|Bulyan|geometric median|ByzFed)/;
+const BUDGETED_RULES = /^rule: (?:krum|multi-krum|bulyan|geometric-median|byzfed)/;
 
 /** The budgets of the aggregation engine, each judged from the results and nothing else. */
 export function budgetsOf({ rows, bandwidth, peers, rules }: Results): Budget[] {
@@ -153,7 +153,7 @@ export function budgetsOf({ rows, bandwidth, peers, rules }: Results): Budget[] 
     ),
     judge("exact Gram (int16 range) against numpy int64", "≥", 5, against(int16, peerRatio("gram int64"))),
     judge(
-      "Krum, Multi-Krum, Bulyan, geometric median, ByzFed: whole aggregation against own Gram + own weighted sum",
+      "krum, multi-krum, bulyan, geometric-median, byzfed: whole aggregation against own Gram + own weighted sum",
       "≤",
       1.2,
       rules

@@ -68,7 +68,7 @@ const partsSchema = z.strictObject({
 
 export const resultsSchema = z.strictObject({
   date: z.iso.datetime(),
-  /** Fewer runs and sizes, possibly on a busy machine: not for quoting. */
+  /** Fewer runs and sizes: not for quoting. */
   quick: z.boolean(),
   /** Runs behind each median, unless `fewer` says less. */
   repeats: z.int().positive(),
@@ -92,6 +92,8 @@ export const resultsSchema = z.strictObject({
   fewer: z.array(
     z.strictObject({ name: z.string(), k: z.int(), d: z.int(), who: z.string(), repeats: z.int().positive() }),
   ),
+  /** How many times the run was broken off and taken up again, perhaps under another load. */
+  interruptions: z.int().nonnegative(),
   /** What was asked for and could not be measured, with the reason. */
   missing: z.array(z.string()),
 });

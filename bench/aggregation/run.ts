@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { aggregate, type MasterFile } from "../../src/aggregation/aggregate.ts";
 import { masterInMemory } from "../../src/aggregation/masterInMemory.ts";
-import { modelLayout } from "../../src/protocol/layout.ts";
+import { ruleOf } from "../../src/aggregation/rules.ts";
+import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
 import { REPUTATION_ONE } from "../../src/protocol/reputation.ts";
 import { type Contender, type Measured, measureInTurn, type Patience, timed } from "../lib/measure.ts";
 import type { Progress } from "../lib/progress.ts";
@@ -10,9 +11,9 @@ import type { GpuCopy } from "../peers/gpuCopy.ts";
 import type { NumpyPeer } from "../peers/numpyPeer.ts";
 import { LINE, type Readers } from "../peers/readers.ts";
 import { type Backend, idOf } from "./backends.ts";
+import type { Standing } from "./checkpoint.ts";
 import { CHUNK, type Form, RANGE, Resident, residentLength, storedBytes } from "./data.ts";
-import type { Results } from "./results.ts";
-import type { KernelWork, PeerOp, RuleWork } from "./work.ts";
+import { faultyOf, type KernelWork, type PeerOp, type RuleWork } from "./work.ts";
 
 export interface RunPlan {
   readonly backends: readonly Backend[];
@@ -30,7 +31,7 @@ export interface RunPlan {
   readonly patience: { readonly backends: Patience; readonly peers: Patience };
 }
 
-type Measurements = Pick<Results, "rows" | "bandwidth" | "peers" | "rules" | "fewer" | "missing">;
+type Measurements = Standing["measurements"];
 
 /** One cell of the table: one kernel, or all rules, at one K and d. */
 interface Cell {
@@ -66,12 +67,31 @@ export function weightOf({ work, k, d }: Cell): number {
   return (work === "rules" ? 6 : 1) * (1 + (k * d) / 4e8);
 }
 
-/** Measures every cell. What is given is left open. */
-export async function runCells(plan: RunPlan, progress: Progress): Promise<Measurements> {
-  const results: Measurements = { rows: [], bandwidth: [], peers: [], rules: [], fewer: [], missing: [] };
+/** What a run that has not begun has measured. */
+export const nothingYet = (loadBefore: number): Standing => ({
+  cells: 0,
+  measurements: { rows: [], bandwidth: [], peers: [], rules: [], fewer: [], missing: [] },
+  seen: [],
+  loadBefore,
+  interruptions: 0,
+});
+
+/**
+ * Measures every cell that is not measured yet. What is given is left open.
+ *
+ * @param onCell hears how far the run is after each cell; what it is given may be kept until the next.
+ */
+export async function runCells(
+  plan: RunPlan,
+  from: Standing,
+  progress: Progress,
+  onCell: (standing: Standing) => void,
+): Promise<Measurements> {
+  const results = from.measurements;
   const memory = new Memory(plan);
-  const expected = new Expected();
-  for (const cell of cellsOf(plan)) {
+  const expected = new Expected(from.seen);
+  for (const [at, cell] of cellsOf(plan).entries()) {
+    if (at < from.cells) continue;
     const { work, k, d } = cell;
     progress.begin(`${work === "rules" ? "rules" : work.name}, K = ${k}, d = ${d}`);
     await memory.hold(formOf(work), k, Math.min(d, CHUNK));
@@ -79,6 +99,7 @@ export async function runCells(plan: RunPlan, progress: Progress): Promise<Measu
     if (work === "rules") await ruleCell(plan, memory, expected, k, d, results, onRun);
     else await kernelCell(plan, work, memory, expected, k, d, results, onRun);
     progress.end(weightOf(cell));
+    onCell({ ...from, cells: at + 1, measurements: results, seen: expected.entries() });
   }
   memory.free();
   sortAsPlanned(plan, results);
@@ -134,14 +155,37 @@ class Memory {
   }
 }
 
+/** Coordinates on which something is tried before it is done on more. */
+const TRIAL = 100_000;
+
 /** What a run may take, from how long the same took at another size. */
 class Expected {
-  readonly #seen = new Map<string, { k: number; d: number; ms: number }>();
+  readonly #seen: Map<string, { k: number; d: number; ms: number }>;
 
-  /** @param power of K that the time grows with. */
-  of(name: string, who: string, k: number, d: number, power: number): number | undefined {
+  constructor(seen: Standing["seen"]) {
+    this.#seen = new Map(seen);
+  }
+
+  entries(): Standing["seen"] {
+    return [...this.#seen];
+  }
+
+  /**
+   * @param power of K that the time grows with.
+   * @param trial does the work on TRIAL coordinates: made where it was never seen and d is larger; absent where that is not worth it.
+   */
+  async of(
+    { name, k, d }: { readonly name: string; readonly k: number; readonly d: number },
+    who: string,
+    power: number,
+    trial: (() => Promise<number>) | undefined,
+  ): Promise<number | undefined> {
     const seen = this.#seen.get(`${name}/${who}`);
-    return seen === undefined ? undefined : seen.ms * (d / seen.d) * (k / seen.k) ** power;
+    if (seen !== undefined) return seen.ms * (d / seen.d) * (k / seen.k) ** power;
+    if (d <= TRIAL || trial === undefined) return undefined;
+    // The first is compiled on the way.
+    await trial();
+    return ((await trial()) * d) / TRIAL;
   }
 
   saw(name: string, who: string, k: number, d: number, ms: number): void {
@@ -208,6 +252,9 @@ function readerContenders(
   return [...reads, ...copies];
 }
 
+/** What one run of somebody is thought to take, ms, perhaps after a trial. */
+type Expect = (who: string, trial: () => Promise<number>) => Promise<number | undefined>;
+
 const numpyId = (op: string, threads: number): string => `numpy ${op} ${threads}`;
 
 function numpyContenders(
@@ -215,7 +262,7 @@ function numpyContenders(
   ops: readonly PeerOp[],
   k: number,
   d: number,
-  expect: (who: string) => number | undefined,
+  expect: Expect,
 ): Contender[] {
   if (numpy === undefined) return [];
   return ops.flatMap(({ op, blas }) =>
@@ -225,7 +272,7 @@ function numpyContenders(
         id,
         patience: patience.peers,
         garbage: false,
-        expectedMs: expect(id),
+        expectMs: () => expect(id, () => numpy.run(op, k, TRIAL, 0)),
         run: async (part) => {
           await numpy.setThreads(count);
           return await numpy.run(op, k, d, part);
@@ -249,22 +296,25 @@ async function kernelCell(
   onRun: (id: string) => void,
 ): Promise<void> {
   const power = work.bound === "gram" ? 2 : 1.2;
-  const expect = (who: string): number | undefined => expected.of(work.name, who, k, d, power);
+  // Sparse data is made for one size of chunk, and is done with soon.
+  const expect: Expect = (who, trial) =>
+    expected.of({ name: work.name, k, d }, who, power, work.form === "sparse" ? undefined : trial);
   const contenders = [
     ...readerContenders(plan, work.form, k, d),
     ...plan.backends.map((backend): Contender => {
       const resident = memory.of(backend);
+      const over = async (part: number, coordinates: number): Promise<number> => {
+        const chunks = [...chunksOf(coordinates, CHUNK)].map(([index, size]) => resident.part(part + index, size));
+        return await timed(async () => {
+          for (const chunk of chunks) await work.run(backend.kernels, chunk);
+        });
+      };
       return {
         id: idOf(backend),
         patience: patienceFor(plan, backend),
         garbage: true,
-        expectedMs: expect(idOf(backend)),
-        run: async (part) => {
-          const chunks = [...chunksOf(d, CHUNK)].map(([index, size]) => resident.part(part + index, size));
-          return await timed(async () => {
-            for (const chunk of chunks) await work.run(backend.kernels, chunk);
-          });
-        },
+        expectMs: () => expect(idOf(backend), () => over(0, TRIAL)),
+        run: (part) => over(part, d),
       };
     }),
     ...numpyContenders(plan, work.peers, k, d, expect),
@@ -390,6 +440,21 @@ function noteRows(
   }
 }
 
+interface Model {
+  readonly size: number;
+  readonly layout: ModelLayout;
+  readonly master: MasterFile;
+}
+
+const modelOf = (size: number): Model => ({
+  size,
+  layout: modelLayout([{ name: "weights", shape: [size], fractionBits: 18, group: 0 }]),
+  master: masterInMemory(new Float64Array(size)),
+});
+
+/** Does something for a model of some size. @returns milliseconds. */
+type Work = (part: number, model: Model) => Promise<number>;
+
 /** All rules at one size, in turn with the Gram matrix and the weighted sum that most of them are made of. */
 async function ruleCell(
   plan: RunPlan,
@@ -400,28 +465,36 @@ async function ruleCell(
   results: Measurements,
   onRun: (id: string) => void,
 ): Promise<void> {
-  const layout = modelLayout([{ name: "weights", shape: [d], fractionBits: 18, group: 0 }]);
-  const master: MasterFile = masterInMemory(new Float64Array(d));
-  const expect = (who: string): number | undefined => expected.of("rules", who, k, d, 2);
+  const rules = plan.rules.filter(({ name, config }) => {
+    const { minUpdates } = ruleOf(config(k));
+    if (minUpdates > k)
+      results.missing.push(`${name}, K = ${k}, d = ${d}: it needs ${minUpdates} updates to tolerate ${faultyOf(k)}.`);
+    return minUpdates <= k;
+  });
+  if (rules.length === 0) return;
+  const expect: Expect = (who, trial) => expected.of({ name: "rules", k, d }, who, 2, trial);
   const ruleId = (name: string, backend: Backend): string => `${name}/${idOf(backend)}`;
   const contenders: Contender[] = readerContenders(plan, RULES_FORM, k, d);
   // The reference is a yardstick of kernels; a rule on it would tell nothing new, and take the longest.
   const backends = plan.backends.filter(({ name }) => name !== "reference");
+  const whole = modelOf(d);
+  const trial = modelOf(TRIAL);
   for (const backend of backends) {
     const resident = memory.of(backend);
     const patience = patienceFor(plan, backend);
     const { kernels } = backend;
     const overSpans =
-      (run: (chunks: ReturnType<Resident["part"]>) => Promise<unknown>): Contender["run"] =>
-      async (part) => {
-        const spans = [...chunksOf(d, SPAN)].map(([index, size]) => resident.part(part + index, size));
+      (run: (chunks: ReturnType<Resident["part"]>) => Promise<unknown>): Work =>
+      async (part, { size: coordinates }) => {
+        const spans = [...chunksOf(coordinates, SPAN)].map(([index, size]) => resident.part(part + index, size));
         return await timed(async () => {
           for (const chunks of spans) await run(chunks);
         });
       };
-    const add = (name: string, run: Contender["run"]): void => {
+    const add = (name: string, work: Work): void => {
       const id = ruleId(name, backend);
-      contenders.push({ id, patience, garbage: true, expectedMs: expect(id), run });
+      const expectMs = (): Promise<number | undefined> => expect(id, () => work(0, trial));
+      contenders.push({ id, patience, garbage: true, expectMs, run: (part) => work(part, whole) });
     };
     const weights = new Uint32Array(k).fill(Math.floor(65_536 / k));
     add(
@@ -432,11 +505,11 @@ async function ruleCell(
       "own weighted sum",
       overSpans((chunks) => kernels.weightedSum(chunks, weights)),
     );
-    for (const { name, config } of plan.rules) {
-      add(name, (part) =>
+    for (const { name, config } of rules) {
+      add(name, (part, { size, layout, master }) =>
         timed(() =>
           aggregate({
-            updates: resident.sources(part, d),
+            updates: resident.sources(part, size),
             reputations: new Array<number>(k).fill(REPUTATION_ONE),
             alphaQ16: 58_982,
             beacon: `0x${"5a".repeat(32)}`,
@@ -449,13 +522,13 @@ async function ruleCell(
       );
     }
   }
-  const ops = new Map(plan.rules.flatMap(({ peers }) => peers).map((peer) => [peer.op, peer]));
+  const ops = new Map(rules.flatMap(({ peers }) => peers).map((peer) => [peer.op, peer]));
   contenders.push(...numpyContenders(plan, [...ops.values()], k, d, expect));
   const measured = await measureInTurn(contenders, plan.repeats, onRun);
   note(results, expected, "rules", k, d, plan.repeats, measured);
   const bytes = k * storedBytes(RULES_FORM, d);
   const bandwidth = noteReaders(results, plan, measured, "rules", k, d, bytes);
-  for (const { name, usesGram, peers } of plan.rules) {
+  for (const { name, usesGram, peers } of rules) {
     notePeers(results, plan, measured, name, peers, k, d);
     noteRows(results, { backends }, measured, name, (backend) => ruleId(name, backend), peers, k, d, bytes, bandwidth);
     if (!usesGram) continue;

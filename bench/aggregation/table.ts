@@ -24,12 +24,13 @@ function table(head: readonly string[], lines: readonly (readonly string[])[]): 
   return [line(head), line(head.map((_, i) => (i === 0 ? "---" : "---:"))), ...lines.map(line)];
 }
 
-function about({ machine, numpy, date, quick, repeats, missing }: Results): string[] {
+function about({ machine, numpy, date, quick, repeats, missing, interruptions }: Results): string[] {
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.os}; Node ${machine.node}; ` +
       `GPU: ${machine.gpu ?? "none"}; ` +
       `numpy ${numpy === null ? "absent" : `${numpy.numpy} (Python ${numpy.python}, ${numpy.blas ?? "no BLAS"})`}. ` +
       `${date.slice(0, 10)}; medians of ${repeats}; load average ${machine.loadBefore} before, ${machine.loadAfter} after.` +
+      (interruptions === 0 ? "" : ` Broken off and taken up again: ${interruptions}×.`) +
       (quick ? " **A quick run: fewer repetitions and sizes, not for quoting.**" : ""),
     ...(missing.length === 0
       ? []

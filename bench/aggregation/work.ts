@@ -100,6 +100,7 @@ export const KERNELS: readonly KernelWork[] = [
 ];
 
 export interface RuleWork {
+  /** "rule: " and its name in a recipe, behind those of the steps before it. */
   readonly name: string;
   /** As a recipe names it, for K updates. */
   readonly config: (k: number) => AggregationConfig;
@@ -115,73 +116,73 @@ const framework = (...ops: string[]): PeerOp[] =>
 /** Every rule, through `aggregate`. */
 export const RULES: readonly RuleWork[] = [
   {
-    name: "rule: weighted mean",
+    name: "rule: weighted-mean",
     config: () => ({ rule: "weighted-mean" }),
     usesGram: false,
     peers: framework("flower mean", "byzfl mean"),
   },
   {
-    name: "rule: coordinate median",
+    name: "rule: coordinate-median",
     config: () => ({ rule: "coordinate-median" }),
     usesGram: false,
     peers: framework("flower median", "byzfl median"),
   },
   {
-    name: "rule: trimmed mean",
+    name: "rule: trimmed-mean",
     config: (k) => ({ rule: "trimmed-mean", parameters: { trim: faultyOf(k) } }),
     usesGram: false,
     peers: framework("flower trimmed mean", "byzfl trimmed mean"),
   },
   {
-    name: "rule: geometric median",
+    name: "rule: geometric-median",
     config: () => ({ rule: "geometric-median" }),
     usesGram: true,
     peers: framework("byzfl geometric median"),
   },
   {
-    name: "rule: Krum",
+    name: "rule: krum",
     config: (k) => ({ rule: "krum", parameters: { byzantine: faultyOf(k) } }),
     usesGram: true,
     peers: framework("flower krum", "byzfl krum"),
   },
   {
-    name: "rule: Multi-Krum",
+    name: "rule: multi-krum",
     config: (k) => ({ rule: "multi-krum", parameters: { byzantine: faultyOf(k), selected: k - faultyOf(k) } }),
     usesGram: true,
     peers: framework("flower multi-krum", "byzfl multi-krum"),
   },
   {
-    name: "rule: Bulyan",
+    name: "rule: bulyan",
     config: (k) => ({ rule: "bulyan", parameters: { byzantine: faultyOf(k) } }),
     usesGram: true,
     peers: framework("flower bulyan"),
   },
   {
-    name: "rule: ByzFed, τ",
+    name: "rule: byzfed (tau)",
     config: () => ({ rule: "byzfed", parameters: { filter: "tau", tau: 1.5, sizeWeighted: false } }),
     usesGram: true,
     peers: framework("byzfed"),
   },
   {
-    name: "rule: ByzFed, MAD",
+    name: "rule: byzfed (mad)",
     config: () => ({ rule: "byzfed", parameters: { filter: "mad", k: 2, sizeWeighted: false } }),
     usesGram: true,
     peers: framework("byzfed"),
   },
   {
-    name: "rule: centred clipping",
+    name: "rule: centred-clipping",
     config: () => ({ rule: "centred-clipping", parameters: { radius: 100, iterations: 1 } }),
     usesGram: true,
     peers: framework("byzfl centred clipping"),
   },
   {
-    name: "rule: mean after nearest-neighbour mixing",
+    name: "rule: nearest-neighbour-mixing → weighted-mean",
     config: (k) => ({ rule: "weighted-mean", before: [{ step: "nearest-neighbour-mixing", byzantine: faultyOf(k) }] }),
     usesGram: true,
     peers: framework("byzfl nearest-neighbour mixing"),
   },
   {
-    name: "rule: median after bucketing",
+    name: "rule: bucketing → coordinate-median",
     config: () => ({ rule: "coordinate-median", before: [{ step: "bucketing", size: 2 }] }),
     usesGram: false,
     peers: framework("byzfl bucketing"),

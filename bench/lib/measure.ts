@@ -6,8 +6,8 @@ export interface Contender {
   readonly id: string;
   /** Does the work once on the `part`-th stretch of the data. @returns milliseconds, by the clock of whoever works. */
   run(part: number): Promise<number>;
-  /** What one run is thought to take, ms; undefined when nothing is known. */
-  readonly expectedMs?: number | undefined;
+  /** What one run is thought to take, ms; undefined when nothing is known. Asked once, before the first run. */
+  expectMs?(): Promise<number | undefined>;
   /** Whether runs leave garbage in this process, which is then collected before the next run: that takes longer than many a run. */
   readonly garbage: boolean;
   /** How much time it may have. */
@@ -56,7 +56,11 @@ export async function measureInTurn(
   repeats: number,
   onRun: (id: string) => void = () => {},
 ): Promise<Map<string, Measured>> {
-  const taking = contenders.filter(({ expectedMs, patience }) => (expectedMs ?? 0) <= patience.singleMs);
+  const taking: Contender[] = [];
+  for (const contender of contenders) {
+    onRun(contender.id);
+    if (((await contender.expectMs?.()) ?? 0) <= contender.patience.singleMs) taking.push(contender);
+  }
   const times = new Map<string, number[]>();
   const wanted = new Map<string, number>();
   let part = 0;

@@ -14,14 +14,17 @@ export function duration(ms: number): string {
  */
 export class Progress {
   readonly #total: number;
+  readonly #before: number;
   readonly #startedAt = performance.now();
-  #done = 0;
+  #done: number;
   #step = "";
   #writtenAt = 0;
 
-  /** @param total weight of all steps. */
-  constructor(total: number) {
+  /** @param total weight of all steps. @param before weight of those that were done before this process began. */
+  constructor(total: number, before = 0) {
     this.#total = total;
+    this.#before = before;
+    this.#done = before;
   }
 
   begin(step: string): void {
@@ -44,8 +47,8 @@ export class Progress {
 
   #write(detail: string, wholeLine: boolean): void {
     const elapsed = performance.now() - this.#startedAt;
-    const left =
-      this.#done === 0 ? "" : `, about ${duration((elapsed / this.#done) * (this.#total - this.#done))} left`;
+    const here = this.#done - this.#before;
+    const left = here === 0 ? "" : `, about ${duration((elapsed / here) * (this.#total - this.#done))} left`;
     const percent = Math.floor((100 * this.#done) / this.#total);
     const line = `${String(percent).padStart(3)} %  ${this.#step}${detail === "" ? "" : `  ${detail}`}  (${duration(elapsed)}${left})`;
     this.#writtenAt = performance.now();

@@ -53,6 +53,7 @@ const made = (change: Partial<Results>): Results => ({
   peers: [],
   rules: [],
   fewer: [],
+  interruptions: 0,
   missing: [],
   ...change,
 });

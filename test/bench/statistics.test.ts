@@ -87,7 +87,10 @@ describe("measuring in turn", () => {
   it("does not begin what is expected to take too long", async () => {
     const log: string[] = [];
     const measured = await measureInTurn(
-      [saying("long", [1], log, { expectedMs: 101 }), saying("short", [1], log, { expectedMs: 100 })],
+      [
+        saying("long", [1], log, { expectMs: async () => 101 }),
+        saying("short", [1], log, { expectMs: async () => 100 }),
+      ],
       1,
     );
     assert.deepEqual([...measured.keys()], ["short"]);
