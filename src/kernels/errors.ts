@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { FoedusError } from "../protocol/errors.ts";
+import { EXIT, FoedusError } from "../protocol/errors.ts";
 
 /** Why a backend of the wide kernels cannot compute. None of them says anything about the updates. */
 export type KernelProblem =
@@ -16,7 +16,12 @@ export type KernelProblem =
 
 export class KernelError extends FoedusError {
   constructor(code: KernelProblem, message: string, values: Record<string, unknown> = {}, cause?: unknown) {
-    super(code, message, { values, cause });
+    // A process that insists on a GPU and has lost it can only be started again.
+    super(code, message, {
+      values,
+      cause,
+      exitCode: code === "GPU_FAILED" ? EXIT.unreachable : EXIT.verificationFailed,
+    });
     this.name = "KernelError";
   }
 }

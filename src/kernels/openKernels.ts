@@ -2,6 +2,7 @@
 import { type Logger, SILENT } from "../protocol/logger.ts";
 import type { Device, WideKernels } from "../protocol/wideKernels.ts";
 import { KernelError } from "./errors.ts";
+import { FallbackKernels } from "./fallbackKernels.ts";
 
 export interface KernelOptions {
   readonly device: Device;
@@ -12,12 +13,13 @@ export interface KernelOptions {
 
 /**
  * The wide kernels on the device asked for. `auto` takes a GPU if there is a real one whose driver works, else the processor, and says once
- * which and why; `gpu` takes a GPU, one in software too, or fails.
+ * which and why; should the GPU fail later, it says so once and goes on with the processor. `gpu` takes a GPU, one in software too, or fails,
+ * also later.
  *
  * @throws KernelError GPU_UNAVAILABLE with `gpu`; KERNELS_NOT_BUILT
  */
 export async function openKernels({ device, threads, logger = SILENT }: KernelOptions): Promise<WideKernels> {
-  const kernels = device === "cpu" ? undefined : await openGpu(device, logger);
+  const kernels = device === "cpu" ? undefined : await openGpu(device, threads, logger);
   const opened = kernels ?? (await openCpu(threads));
   logger.info({ ...opened.device }, "aggregation device");
   return opened;
@@ -28,13 +30,30 @@ async function openCpu(threads: number | undefined): Promise<WideKernels> {
   return openCpuKernels(threads === undefined ? {} : { threads });
 }
 
-async function openGpu(device: "auto" | "gpu", logger: Logger): Promise<WideKernels | undefined> {
+async function openGpu(
+  device: "auto" | "gpu",
+  threads: number | undefined,
+  logger: Logger,
+): Promise<WideKernels | undefined> {
   const { openGpuKernels } = await import("./gpu/gpuKernels.ts");
   try {
-    return await openGpuKernels({ allowSoftware: device === "gpu", logger });
+    const kernels = await openGpuKernels({ allowSoftware: device === "gpu", logger });
+    return device === "gpu" ? kernels : withFallback(kernels, threads, logger);
   } catch (error) {
     if (device === "gpu" || !(error instanceof KernelError) || error.code !== "GPU_UNAVAILABLE") throw error;
-    logger.info({ reason: error.message }, "no GPU is used for aggregation");
+    logger.info({ reason: error.values.reason }, "no GPU is used for aggregation");
     return undefined;
   }
+}
+
+/** `auto`: kernels that change over to the processor, and say so, when their device fails. */
+export function withFallback(kernels: WideKernels, threads: number | undefined, logger: Logger): WideKernels {
+  return new FallbackKernels(kernels, async (reason) => {
+    const cpu = await openCpu(threads);
+    logger.warn(
+      { code: reason.code, reason: reason.message, ...cpu.device },
+      "the GPU failed; aggregation goes on with the processor",
+    );
+    return cpu;
+  });
 }

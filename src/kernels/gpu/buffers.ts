@@ -30,6 +30,12 @@ export class Buffers {
     return buffer;
   }
 
+  /** Gives them all back. After an error some may be unusable. */
+  clear(): void {
+    for (const buffer of this.#held.values()) buffer.destroy();
+    this.#held.clear();
+  }
+
   #get(role: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
     const key = `${role} ${usage}`;
     const held = this.#held.get(key);

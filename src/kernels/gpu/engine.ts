@@ -36,6 +36,21 @@ export class Engine {
     this.#shared = new Buffers(gpu);
   }
 
+  /**
+   * One call of a kernel; the next begins after it.
+   *
+   * @throws KernelError GPU_FAILED or OUT_OF_MEMORY; unless the device is lost, the next call finds it in order.
+   */
+  async call<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.gpu.guard(work);
+    } catch (error) {
+      this.#tiles.clear();
+      this.#shared.clear();
+      throw error;
+    }
+  }
+
   /** @param outputBytes of results for each coordinate. */
   async overPayload(
     rows: readonly PayloadRow[],

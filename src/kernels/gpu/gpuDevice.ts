@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KernelError } from "../errors.ts";
 import { describeAdapter, requestAdapter } from "./adapter.ts";
+import { gpuUnavailable } from "./unavailable.ts";
 import { openWebgpu, type WebgpuFlags } from "./webgpuDoor.ts";
+
+/** The kinds of errors that WebGPU reports aside instead of throwing them, the telling first: an allocation that failed makes others invalid. */
+const ERROR_KINDS = ["out-of-memory", "internal", "validation"] as const satisfies readonly GPUErrorFilter[];
 
 /** An opened device: what the kernels need of it, and what goes wrong with it in our words. */
 export class GpuDevice {
@@ -11,8 +15,8 @@ export class GpuDevice {
   readonly device: GPUDevice;
   readonly packedDot: boolean;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  /** What went wrong in the call under way. */
-  #problem: KernelError | undefined;
+  /** An error that came while no call was under way. */
+  #stray: GPUError | undefined;
   /** What went wrong for good. */
   #loss: KernelError | undefined;
   #closed = false;
@@ -27,12 +31,10 @@ export class GpuDevice {
     this.flags = flags;
     this.packedDot = packedDot;
     device.onuncapturederror = ({ error }) => {
-      this.#problem ??= isOutOfMemory(error)
-        ? new KernelError("OUT_OF_MEMORY", `The GPU ${name} has not enough memory: ${firstLine(error.message)}`)
-        : new KernelError("GPU_FAILED", `The GPU ${name} gave an error: ${firstLine(error.message)}`);
+      this.#stray ??= error;
     };
     void device.lost.then(({ reason, message }) => {
-      if (!this.#closed) this.#loss ??= lost(name, `${reason}: ${firstLine(message)}`);
+      if (!this.#closed) this.#loss = failed(name, `was lost while it computed (${reason}: ${firstLine(message)})`);
     });
   }
 
@@ -43,29 +45,29 @@ export class GpuDevice {
       const module = this.device.createShaderModule({ code });
       pipeline = this.device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint: "main" } });
       this.#pipelines.set(code, pipeline);
+      pipeline.catch(() => this.#pipelines.delete(code));
     }
     return pipeline;
   }
 
   /**
-   * What `work` gives, unless the device failed meanwhile: then whatever it gave or threw is worth nothing.
+   * What `work` gives, unless the device failed meanwhile: then whatever it gave or threw is worth nothing. One at a time.
    *
    * @throws KernelError GPU_FAILED or OUT_OF_MEMORY
    */
   async guard<T>(work: () => Promise<T>): Promise<T> {
-    this.#throwProblem();
-    let result: T;
-    try {
-      result = await work();
-    } catch (cause) {
-      // Dawn tells why in an event after the promise that it rejects.
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#throwProblem();
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw cause instanceof KernelError ? cause : lost(this.name, firstLine(message), cause);
-    }
-    this.#throwProblem();
-    return result;
+    this.#throwIfLost();
+    for (const kind of ERROR_KINDS) this.device.pushErrorScope(kind);
+    const [outcome] = await Promise.allSettled([work()]);
+    const error = (await this.#errors())[0] ?? this.#stray;
+    this.#stray = undefined;
+    // Dawn tells of a loss in an event after the promises that it rejects for it.
+    if (outcome.status === "rejected") await new Promise((resolve) => setImmediate(resolve));
+    this.#throwIfLost();
+    if (error !== undefined) throw this.#inOurWords(error);
+    if (outcome.status === "fulfilled") return outcome.value;
+    // What is not WebGPU's is a defect, or has its words already.
+    throw outcome.reason instanceof DOMException ? this.#inOurWords(outcome.reason) : outcome.reason;
   }
 
   close(): void {
@@ -73,10 +75,27 @@ export class GpuDevice {
     this.device.destroy();
   }
 
-  #throwProblem(): void {
-    const problem = this.#loss ?? this.#problem;
-    this.#problem = undefined;
-    if (problem !== undefined) throw problem;
+  /** Those reported since `guard` began, in the order of ERROR_KINDS. */
+  async #errors(): Promise<GPUError[]> {
+    const scopes = ERROR_KINDS.map(() => this.device.popErrorScope().catch(() => null));
+    const errors = await Promise.all(scopes);
+    return errors.reverse().filter((error) => error !== null);
+  }
+
+  #throwIfLost(): void {
+    if (this.#loss !== undefined) throw this.#loss;
+  }
+
+  #inOurWords(error: GPUError | DOMException): KernelError {
+    const message = firstLine(error.message) || (error as DOMException).name;
+    return isOutOfMemory(error)
+      ? new KernelError(
+          "OUT_OF_MEMORY",
+          `The GPU ${this.name} has not enough memory: ${message}. Free some of it, or use --device cpu.`,
+          {},
+          error,
+        )
+      : failed(this.name, `gave an error: ${message}`, error);
   }
 }
 
@@ -86,16 +105,11 @@ export class GpuDevice {
 export async function openGpuDevice(): Promise<GpuDevice> {
   const { gpu, flags } = await openWebgpu();
   const adapter = await requestAdapter();
-  if (adapter === null) throw new KernelError("GPU_UNAVAILABLE", "No GPU can be used: there is no adapter.");
+  if (adapter === null) throw gpuUnavailable("there is no adapter");
   const described = describeAdapter(adapter);
   // WebGPU's default limits are all that the kernels need: bindings of 128 MiB, 16 KiB of workgroup memory.
   const device = await adapter.requestDevice().catch((cause: Error) => {
-    throw new KernelError(
-      "GPU_UNAVAILABLE",
-      `The GPU ${described.name} cannot be opened: ${firstLine(cause.message)}`,
-      {},
-      cause,
-    );
+    throw gpuUnavailable(`${described.name} cannot be opened (${firstLine(cause.message)})`, cause);
   });
   return new GpuDevice(device, {
     ...described,
@@ -104,11 +118,11 @@ export async function openGpuDevice(): Promise<GpuDevice> {
   });
 }
 
-const lost = (name: string, why: string, cause?: unknown): KernelError =>
-  new KernelError("GPU_FAILED", `The GPU ${name} was lost while it computed (${why}).`, {}, cause);
+const failed = (name: string, what: string, cause?: unknown): KernelError =>
+  new KernelError("GPU_FAILED", `The GPU ${name} ${what}. Start again, with --device cpu if it recurs.`, {}, cause);
 
-const isOutOfMemory = (error: GPUError): boolean =>
+const isOutOfMemory = (error: GPUError | DOMException): boolean =>
   error.constructor.name === "GPUOutOfMemoryError" ||
   /out of memory|OUT_OF_(?:DEVICE|HOST)_MEMORY/i.test(error.message);
 
-const firstLine = (text: string): string => text.split("\n", 1)[0] as string;
+const firstLine = (text: string): string => (text.split("\n", 1)[0] as string).replace(/\.$/, "");

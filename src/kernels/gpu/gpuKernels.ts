@@ -8,8 +8,9 @@ import { type GpuDevice, openGpuDevice } from "./gpuDevice.ts";
 import { gram } from "./gram.ts";
 import { squaredNorms } from "./norms.ts";
 import { coordinateMedian, meanAroundMedian, trimmedMean } from "./orderStatistics.ts";
-import { probeAdapter } from "./probeAdapter.ts";
+import { probeAdapterOnce } from "./probeAdapter.ts";
 import { DEFAULT_TUNING, type GpuTuning } from "./tuning.ts";
+import { gpuUnavailable } from "./unavailable.ts";
 import { weightedSum } from "./weightedSum.ts";
 
 /** The wide kernels on a GPU. */
@@ -35,14 +36,10 @@ export async function openGpuKernels({
   logger = SILENT,
   tuning,
 }: GpuOptions = {}): Promise<GpuKernels> {
-  const { name, software } = await probeAdapter();
+  const { name, software } = await probeAdapterOnce();
   if (software && !allowSoftware)
-    throw new KernelError(
-      "GPU_UNAVAILABLE",
-      `The only GPU is ${name}, which computes on the processor: --device cpu is faster.`,
-      {
-        name,
-      },
+    throw gpuUnavailable(
+      `the only one, ${name}, is a program that computes on the processor, slower than the cpu backend`,
     );
   const device = await openGpuDevice();
   logger.debug({ gpu: device.name, software: device.software, packedDot: device.packedDot }, "GPU opened");
@@ -110,7 +107,7 @@ class DeviceKernels implements GpuKernels {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(() => this.#engine.gpu.guard(work));
+    const result = this.#turn.then(() => this.#engine.call(work));
     this.#turn = result.catch(() => {});
     return result;
   }

@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { KernelError } from "../errors.ts";
 import type { AdapterDescription } from "./adapter.ts";
+import { gpuUnavailable } from "./unavailable.ts";
+
+/** What the probing process prints. */
+export type ProbeAnswer = { readonly found: AdapterDescription } | { readonly refused: string };
 
 const PROBE = fileURLToPath(new URL("./adapterProbe.ts", import.meta.url));
 const TIME_LIMIT_MS = 60_000;
-const NEXT = "Use --device cpu, or install a Vulkan driver for this machine (docs/running-a-consortium.md, GPUs)";
+
+let answer: Promise<AdapterDescription> | undefined;
+
+/**
+ * `probeAdapter` for this process's own environment, done once: drivers are chosen when a process starts, so that the answer stays the same.
+ *
+ * @throws KernelError GPU_UNAVAILABLE
+ */
+export function probeAdapterOnce(): Promise<AdapterDescription> {
+  answer ??= probeAdapter();
+  return answer;
+}
 
 /**
  * Whether a GPU can be used, tried in another process (`adapterProbe.ts`).
@@ -15,11 +29,10 @@ const NEXT = "Use --device cpu, or install a Vulkan driver for this machine (doc
  */
 export async function probeAdapter(env: NodeJS.ProcessEnv = process.env): Promise<AdapterDescription> {
   const { stdout, stderr, ended } = await runProbe(env);
-  const found = parse(stdout);
+  const said = parse(stdout);
   // What it printed counts even if the driver crashed while the process ended: only the driver's unloading went wrong.
-  if (found !== undefined && found !== null) return found;
-  const reason = reasonIn(stderr) ?? (found === null ? "there is no adapter" : ended);
-  throw new KernelError("GPU_UNAVAILABLE", `No GPU can be used: ${reason}. ${NEXT}.`, { reason });
+  if (said !== undefined && "found" in said) return said.found;
+  throw gpuUnavailable([said?.refused ?? ended, ...warningsIn(stderr)].join("; "));
 }
 
 function runProbe(env: NodeJS.ProcessEnv): Promise<{ stdout: string; stderr: string; ended: string }> {
@@ -36,18 +49,17 @@ function runProbe(env: NodeJS.ProcessEnv): Promise<{ stdout: string; stderr: str
   });
 }
 
-function parse(stdout: string): AdapterDescription | null | undefined {
+function parse(stdout: string): ProbeAnswer | undefined {
   try {
-    return JSON.parse(stdout) as AdapterDescription | null;
+    return JSON.parse(stdout) as ProbeAnswer;
   } catch {
     return undefined;
   }
 }
 
-/** The last thing that Dawn warned of, or the error that the probe died of; the places in Dawn's source help nobody. */
-function reasonIn(stderr: string): string | undefined {
+/** What Dawn warned of, and the error that the probe died of; the places in Dawn's source help nobody. */
+function warningsIn(stderr: string): string[] {
   const lines = stderr.split("\n").map((line) => line.trim());
   const warnings = lines.flatMap((line) => /^(?:Warning|Error|\w*Error(?: \[\w+\])?): (.+?)\.?$/.exec(line)?.[1] ?? []);
-  const telling = warnings.filter((line) => !line.includes("artificially reduced"));
-  return telling.length === 0 ? undefined : [...new Set(telling)].join("; ");
+  return [...new Set(warnings.filter((line) => !line.includes("artificially reduced")))];
 }

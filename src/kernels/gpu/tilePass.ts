@@ -64,6 +64,10 @@ export class TilePass {
     await Promise.all(done);
   }
 
+  clear(): void {
+    for (const buffers of this.#slots) buffers.clear();
+  }
+
   async #submit(
     buffers: Buffers,
     staging: GPUBuffer,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type * as Webgpu from "webgpu";
-import { KernelError } from "../errors.ts";
+import { gpuUnavailable } from "./unavailable.ts";
 
 /** Flags of WebGPU that browsers have as globals. */
 export interface WebgpuFlags {
@@ -30,10 +30,8 @@ export async function openWebgpu(
     webgpu = await load();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new KernelError(
-      "GPU_UNAVAILABLE",
-      `The optional package webgpu does not load (${firstLine(reason)}); install it with \`npm install --include=optional\`, or use --device cpu.`,
-      { platform: process.platform, arch: process.arch },
+    throw gpuUnavailable(
+      `the optional package webgpu does not load on ${process.platform}-${process.arch} (${firstLine(reason)}); if it is missing, \`npm install --include=optional\` adds it`,
       cause,
     );
   }

@@ -5,9 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { findSoftwareVulkan } from "../../../scripts/lib/softwareVulkan/manifest.ts";
+import { referenceKernels } from "../../../src/aggregation/reference/referenceKernels.ts";
 import { KernelError } from "../../../src/kernels/errors.ts";
+import { checkKernels } from "../../../src/kernels/gpu/checkKernels.ts";
 import { probeAdapter } from "../../../src/kernels/gpu/probeAdapter.ts";
 import { openWebgpu } from "../../../src/kernels/gpu/webgpuDoor.ts";
+import type { WideKernels } from "../../../src/protocol/wideKernels.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "foedus-gpu-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -26,7 +29,7 @@ async function refusal(env: NodeJS.ProcessEnv): Promise<string> {
   );
   assert.ok(error instanceof KernelError);
   assert.equal(error.code, "GPU_UNAVAILABLE");
-  assert.match(error.message, /^No GPU can be used: [^\n]+\. Use --device cpu, or install/);
+  assert.match(error.message, /^No GPU can be used: [^\n]+\. Use --device cpu; what a GPU needs is in docs\/[^\n]+\.$/);
   return error.message;
 }
 
@@ -69,5 +72,56 @@ describe("without the package webgpu", () => {
       );
       return true;
     });
+  });
+
+  it("so does the process that probes", async () => {
+    const hook = `import { registerHooks } from "node:module";
+      registerHooks({
+        resolve(name, context, next) {
+          if (name === "webgpu") throw new Error("Cannot find package 'webgpu'");
+          return next(name, context);
+        },
+      });`;
+    const message = await refusal({
+      ...process.env,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}`,
+    });
+    assert.match(
+      message,
+      /: the optional package webgpu does not load .*Cannot find package.*npm install --include=optional/,
+    );
+  });
+});
+
+describe("checkKernels", () => {
+  it("accepts kernels that compute by the definitions", async () => {
+    await checkKernels(referenceKernels);
+  });
+
+  it("refuses a device that gets one number of one kernel wrong", async () => {
+    const wrong: Partial<WideKernels>[] = [
+      {
+        async weightedSum(...given) {
+          const result = await referenceKernels.weightedSum(...given);
+          return result.map((value, j) => (j === 5 ? value + 1 : value));
+        },
+      },
+      {
+        async gram(updates) {
+          const matrix = await referenceKernels.gram(updates);
+          return matrix.map((row, i) => row.map((value, k) => (i + k === 3 ? -value : value)));
+        },
+      },
+      { squaredDistances: (updates) => referenceKernels.squaredNorms(updates) },
+      { coordinateMedian: (updates) => referenceKernels.trimmedMean(updates, 0) },
+      { meanAroundMedian: async () => new Float64Array(0) },
+    ];
+    for (const kernels of wrong) {
+      const device = { backend: "gpu", name: "a broken GPU", threads: 1 } as const;
+      await assert.rejects(checkKernels({ ...referenceKernels, device, ...kernels }), {
+        code: "GPU_UNAVAILABLE",
+        message: /: a broken GPU computes a wrong [a-zG ]+: its driver is broken\. Use --device cpu/,
+      });
+    }
   });
 });
