@@ -51,6 +51,8 @@ export interface AggregateInput {
   /** Bytes of chunks held at a time, about; the result does not depend on it. */
   readonly memoryBytes?: number;
   readonly onProgress?: (progress: AggregationProgress) => void;
+  /** Ends the aggregation early; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Aggregate {
@@ -125,25 +127,26 @@ function weightsOf(decision: RuleDecision): Uint32Array {
 
 /** ⟨Δ_i, Δ_k⟩ of whole updates: a tensor with smaller F counts 4^(F_max−F) times. */
 async function gramOf(
-  { updates, layout, onProgress }: AggregateInput,
+  { updates, layout, onProgress, signal }: AggregateInput,
   spans: readonly Span[],
   kernels: WideKernels,
 ): Promise<GramMatrix> {
   const total = updates.map(() => new Array<bigint>(updates.length).fill(0n));
-  await eachSpan(updates, spans, kernels, async ({ offset, size, shift }, chunks) => {
+  const visit = async ({ offset, size, shift }: Span, chunks: readonly UpdateChunk[]): Promise<void> => {
     const part = await kernels.gram(chunks);
     for (const [i, row] of part.entries()) {
       const sums = total[i] as bigint[];
       for (const [k, value] of row.entries()) sums[k] = (sums[k] as bigint) + (value << BigInt(2 * shift));
     }
     onProgress?.({ pass: "gram", done: offset + size, of: layout.size });
-  });
+  };
+  await eachSpan(updates, spans, kernels, visit, signal);
   return total;
 }
 
 /** Reads what is kept once more and moves the master model by it. @returns Σ (master' − master)². */
 async function combine(
-  { updates, layout, master, serverOptimiser, onProgress }: AggregateInput,
+  { updates, layout, master, serverOptimiser, onProgress, signal }: AggregateInput,
   spans: readonly Span[],
   decision: RuleDecision,
   column: Uint32Array,
@@ -154,7 +157,7 @@ async function combine(
   const increment = (chunks: readonly UpdateChunk[]): Promise<Float64Array> =>
     decision.kind === "coordinates" ? decision.combine(kernels, chunks) : kernels.weightedSum(chunks, weights);
   let normSq = 0n;
-  await eachSpan(taking, spans, kernels, async (span, chunks) => {
+  const visit = async (span: Span, chunks: readonly UpdateChunk[]): Promise<void> => {
     const { offset, size, shift } = span;
     const [before, direction] = await Promise.all([master.read(offset, size), increment(chunks)]);
     const movement = await applyServerOptimiser(serverOptimiser, direction, span, layout);
@@ -163,7 +166,8 @@ async function combine(
     normSq += sumOfSquares(movement) << BigInt(2 * shift);
     await master.write(offset, after);
     onProgress?.({ pass: "combine", done: offset + size, of: layout.size });
-  });
+  };
+  await eachSpan(taking, spans, kernels, visit, signal);
   return normSq;
 }
 

@@ -12,17 +12,22 @@ interface Filled {
 /**
  * One pass over K updates: calls `visit` for every span in order with the chunks of all updates. While one span is computed the next is read,
  * into the other half of the memory, so fetching, inflating and computing overlap; no more than two spans are ever held.
+ *
+ * @param signal ends the pass between two spans, and a read that does not end by itself at once; the pass then rejects with the signal's reason.
  */
 export async function eachSpan(
   sources: readonly UpdateSource[],
   spans: readonly Span[],
   kernels: WideKernels,
   visit: (span: Span, chunks: readonly UpdateChunk[]) => Promise<void>,
+  signal?: AbortSignal,
 ): Promise<void> {
   const longest = spans.reduce((most, { size }) => Math.max(most, size), 0);
   const readers: UpdateReader[] = [];
   const memories: KernelMemory[] = [];
-  let underWay: Promise<Filled> | undefined;
+  let reads: Promise<UpdateChunk>[] = [];
+  const closeAll = (): Promise<unknown> => Promise.allSettled(readers.map((reader) => reader.close()));
+  signal?.addEventListener("abort", closeAll);
   try {
     for (const source of sources) readers.push(await source.open());
     const halves = [0, 1].map(() =>
@@ -35,25 +40,29 @@ export async function eachSpan(
     const read = async (at: number): Promise<Filled> => {
       const span = spans[at] as Span;
       const half = halves[at % 2] as Uint8Array[];
-      return {
-        span,
-        chunks: await Promise.all(readers.map((reader, k) => reader.read(span.size, half[k] as Uint8Array))),
-      };
+      reads = readers.map((reader, k) => reader.read(span.size, half[k] as Uint8Array));
+      return { span, chunks: await Promise.all(reads) };
     };
     let next = read(0);
     for (let at = 0; at < spans.length; at++) {
-      underWay = next;
       const { span, chunks } = await next;
+      signal?.throwIfAborted();
       if (at + 1 < spans.length) {
-        underWay = next = read(at + 1);
+        next = read(at + 1);
         // If visiting fails first, this read may fail later with nobody waiting.
         next.catch(() => {});
       }
       await visit(span, chunks);
     }
+  } catch (error) {
+    // Not what a closed reader says.
+    signal?.throwIfAborted();
+    throw error;
   } finally {
-    await underWay?.catch(() => {});
+    signal?.removeEventListener("abort", closeAll);
+    // One read has failed, or visiting has: closing ends the other reads, and until they have ended they may write to their memory.
+    await closeAll();
+    await Promise.allSettled(reads);
     for (const memory of memories) memory.free();
-    await Promise.all(readers.map((reader) => reader.close()));
   }
 }

@@ -52,10 +52,12 @@ export interface Machinery {
   readonly kernels: WideKernels;
   /** Told while whole updates are passed over, for a log. */
   readonly onProgress?: (progress: AggregationProgress) => void;
+  /** Ends the decision early, between two steps of it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Encoded updates that are kept in memory, in bytes; a cohort that takes more is read from where its artifacts lie, each time anew. */
-const HELD_BYTES = 256 * 1_048_576;
+export const HELD_BYTES = 256 * 1_048_576;
 
 /** Steps 5 and 6 of a round and the result T (design §4): a pure function that validators run and auditors repeat. */
 export async function decideRound(
@@ -125,7 +127,7 @@ function keepModel({ parent, parentModelRoot, parentCheckpointCid, updates }: De
 
 async function moveModel(
   context: RunContext,
-  { scorer, kernels, onProgress }: Machinery,
+  { scorer, kernels, onProgress, signal }: Machinery,
   input: DecisionInput,
   checkpointCidOf: (file: Uint8Array) => Promise<Hex>,
 ): Promise<Movement> {
@@ -147,10 +149,11 @@ async function moveModel(
     layout: context.layout,
     kernels,
     ...(onProgress === undefined ? {} : { onProgress }),
+    signal,
   });
   const scores = await scoreUpdates(
     context,
-    { scorer, kernels },
+    { scorer, kernels, signal },
     { parent: parent.master, updates, aggregated, beacon, round },
   );
   const model: Checkpoint = { master: master.after, state: optimiser?.after ?? {} };

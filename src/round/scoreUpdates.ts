@@ -39,7 +39,7 @@ export interface ScoringInput {
  */
 export async function scoreUpdates(
   context: RunContext,
-  { scorer, kernels }: { readonly scorer: Scorer; readonly kernels: WideKernels },
+  { scorer, kernels, signal }: { scorer: Scorer; kernels: WideKernels; signal?: AbortSignal | undefined },
   { parent, updates, aggregated, beacon, round }: ScoringInput,
 ): Promise<number[]> {
   const { layout, recipe } = context;
@@ -50,6 +50,7 @@ export async function scoreUpdates(
   const weighting: CoalitionWeighting = ruleOf(recipe.aggregation).coordinateWise ? "equal" : "own";
 
   const utility = async (coalition: bigint): Promise<bigint> => {
+    signal?.throwIfAborted();
     const rows = bitsOf(coalition).map((player) => players[player] as number);
     const weights = coalitionWeights(aggregated.weights, layout.groups, rows, weighting);
     return before - (await lossOf(await addWeighted(parent, updates, weights, layout, kernels)));

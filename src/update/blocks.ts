@@ -58,6 +58,7 @@ export interface OffGridValue {
  *
  * @param bytes exactly `blocksLength(count, …)` of them.
  * @param first index of the first value, for messages and `offGrid`, where these are not the first blocks; a multiple of the block size.
+ * @param values to write to, of length `count`, where a caller has many blocks and one memory for them.
  * @returns the values and the first one outside the grid, which stands as 0 in `values`.
  * @throws DecodeError when the blocks are not canonical.
  */
@@ -67,6 +68,7 @@ export function decodeBlocks(
   blockSize: number,
   valueBytes: ValueBytes,
   first = 0,
+  values = new Int32Array(count),
 ): { values: Int32Array; offGrid?: OffGridValue } {
   if (bytes.length !== blocksLength(count, blockSize, valueBytes)) {
     throw new DecodeError(
@@ -75,7 +77,6 @@ export function decodeBlocks(
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const limit = largestLevel(valueBytes);
-  const values = new Int32Array(count);
   let offGrid: OffGridValue | undefined;
   let at = 0;
   for (let start = 0; start < count; start += blockSize) {
@@ -89,8 +90,9 @@ export function decodeBlocks(
       anything |= k;
       // Below 2^47, so exact.
       const value = scale * k;
-      if (Math.abs(value) < UPDATE_LIMIT) values[index] = value;
-      else offGrid ??= { index: first + index, value };
+      const onGrid = Math.abs(value) < UPDATE_LIMIT;
+      values[index] = onGrid ? value : 0;
+      if (!onGrid) offGrid ??= { index: first + index, value };
     }
     if (scale === 0 || (anything === 0 && scale !== 1))
       throw new DecodeError(

@@ -49,8 +49,8 @@ export async function checkPayload(
   requireContentSize(contentBytes, codec, layout.size);
   const content = new Inflation(frame(), contentBytes);
   try {
-    const refusal = await checkContent(content, contentBytes, context);
-    return { place: { frame, contentBytes, codec, size: layout.size }, refusal };
+    const { refusal, valuesAt } = await checkContent(content, contentBytes, context);
+    return { place: { frame, contentBytes, codec, size: layout.size, valuesAt }, refusal };
   } finally {
     await content.close();
   }
@@ -60,40 +60,32 @@ async function checkContent(
   content: Inflation,
   contentBytes: number,
   context: ValueContext,
-): Promise<UpdateRefusal | undefined> {
+): Promise<{ refusal: UpdateRefusal | undefined; valuesAt: number }> {
   const { codec, layout } = context;
   const judge = new ValueJudge(context);
   if ("keep" in codec) {
     const bytes = new Uint8Array(contentBytes);
     await content.fill(bytes);
     await content.end();
-    const { indices, values, offGrid } = decodeSparse(bytes, codec, layout.size);
-    judge.add(
-      values,
-      offGrid,
-      (coordinate) => lowerBound(indices, coordinate),
-      (i) => indices[i] as number,
-    );
-    return judge.refusal();
+    const { indices, values, offGrid, valuesAt } = decodeSparse(bytes, codec, layout.size);
+    judge.add(values, indices, offGrid);
+    return { refusal: judge.refusal(), valuesAt };
   }
   const { blockSize } = codec;
   const valueBytes = valueBytesOf(codec);
-  const step = blockSize * Math.max(1, Math.floor(CHECKED_AT_ONCE / blockSize));
-  const memory = new Uint8Array(blocksLength(Math.min(step, layout.size), blockSize, valueBytes));
+  const step = Math.min(layout.size, blockSize * Math.max(1, Math.floor(CHECKED_AT_ONCE / blockSize)));
+  // For all steps: what is allocated for each would cost more time to collect than to fill.
+  const memory = new Uint8Array(blocksLength(step, blockSize, valueBytes));
+  const decoded = new Int32Array(step);
   for (let first = 0; first < layout.size; first += step) {
     const count = Math.min(step, layout.size - first);
     const bytes = memory.subarray(0, blocksLength(count, blockSize, valueBytes));
     await content.fill(bytes);
-    const { values, offGrid } = decodeBlocks(bytes, count, blockSize, valueBytes, first);
-    judge.add(
-      values,
-      offGrid,
-      (coordinate) => Math.max(0, Math.min(count, coordinate - first)),
-      (i) => first + i,
-    );
+    const { values, offGrid } = decodeBlocks(bytes, count, blockSize, valueBytes, first, decoded.subarray(0, count));
+    judge.add(values, first, offGrid);
   }
   await content.end();
-  return judge.refusal();
+  return { refusal: judge.refusal(), valuesAt: 0 };
 }
 
 /** Judges an update's values as they come, in ascending order of coordinates; coordinates that are left out are 0. */
@@ -108,27 +100,30 @@ class ValueJudge {
     this.#context = context;
   }
 
-  /**
-   * @param positionOf how many of the values belong to coordinates below one.
-   * @param coordinateOf the coordinate of the i-th value.
-   */
-  add(
-    values: Int32Array,
-    offGrid: OffGridValue | undefined,
-    positionOf: (coordinate: number) => number,
-    coordinateOf: (i: number) => number,
-  ): void {
+  /** @param coordinates of the values, ascending; or the first one, where the others follow. */
+  add(values: Int32Array, coordinates: Uint32Array | number, offGrid: OffGridValue | undefined): void {
     const { layout, bounds, master } = this.#context;
+    const consecutive = typeof coordinates === "number";
+    const coordinateOf = (i: number): number => (consecutive ? coordinates + i : (coordinates[i] as number));
     this.#offGrid ??= offGrid;
 
     if (this.#overflow === undefined) {
-      const i = values.findIndex((q, at) => !staysOnGrid((master[coordinateOf(at)] as number) + WEIGHT_ONE * q));
+      const i = consecutive
+        ? findOverflow(values, master.subarray(coordinates))
+        : findOverflow(
+            values,
+            Float64Array.from(coordinates, (j) => master[j] as number),
+          );
       if (i !== -1) this.#overflow = { index: coordinateOf(i), value: values[i] as number };
     }
     if (this.#tooLarge === undefined) {
-      const i = values.findIndex((q) => Math.abs(q) > bounds.maxCoordinate);
+      const i = findLarger(values, bounds.maxCoordinate);
       if (i !== -1) this.#tooLarge = { index: coordinateOf(i), value: values[i] as number };
     }
+    const positionOf = (coordinate: number): number =>
+      consecutive
+        ? Math.max(0, Math.min(values.length, coordinate - coordinates))
+        : lowerBound(coordinates, coordinate);
     for (const { offset, size, fractionBits } of layout.tensors) {
       const from = positionOf(offset);
       const to = positionOf(offset + size);
@@ -155,6 +150,16 @@ class ValueJudge {
   }
 }
 
-function staysOnGrid(m: number): boolean {
-  return m >= MASTER_MIN && m < MASTER_LIMIT;
+/** Where the member's own model would leave the master range first; −1: nowhere. */
+function findOverflow(values: Int32Array, master: Float64Array): number {
+  for (let i = 0; i < values.length; i++) {
+    const m = (master[i] as number) + WEIGHT_ONE * (values[i] as number);
+    if (m < MASTER_MIN || m >= MASTER_LIMIT) return i;
+  }
+  return -1;
+}
+
+function findLarger(values: Int32Array, bound: number): number {
+  for (let i = 0; i < values.length; i++) if (Math.abs(values[i] as number) > bound) return i;
+  return -1;
 }

@@ -83,6 +83,8 @@ export interface SparseValues {
   readonly indices: Uint32Array;
   /** q at the indices. */
   readonly values: Int32Array;
+  /** Where in the content the values' first block begins. */
+  readonly valuesAt: number;
   readonly offGrid?: OffGridValue;
 }
 
@@ -92,8 +94,9 @@ export function decodeSparse(
   codec: CodecConfig & { readonly keep: number },
   size: number,
 ): SparseValues {
-  const { indices, length } = decodeGaps(content, codec.keep, size);
-  const { values, offGrid } = decodeBlocks(content.subarray(length), codec.keep, codec.blockSize, valueBytesOf(codec));
-  if (offGrid === undefined) return { indices, values };
-  return { indices, values, offGrid: { index: indices[offGrid.index] as number, value: offGrid.value } };
+  const { indices, length: valuesAt } = decodeGaps(content, codec.keep, size);
+  const blocks = content.subarray(valuesAt);
+  const { values, offGrid } = decodeBlocks(blocks, codec.keep, codec.blockSize, valueBytesOf(codec));
+  if (offGrid === undefined) return { indices, values, valuesAt };
+  return { indices, values, valuesAt, offGrid: { index: indices[offGrid.index] as number, value: offGrid.value } };
 }

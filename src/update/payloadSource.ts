@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CodecConfig } from "../protocol/recipe.ts";
-import {
-  blocksBytes,
-  type SparseChunk,
-  sliceChunk,
-  type UpdateReader,
-  type UpdateSource,
-} from "../protocol/updateChunk.ts";
+import { blocksBytes, type UpdateReader, type UpdateSource } from "../protocol/updateChunk.ts";
 import { Inflation } from "./inflation.ts";
-import { decodeSparse, valueBytesOf } from "./payload.ts";
+import { valueBytesOf } from "./payload.ts";
 
 /** Where a payload lies and what its frame announces; compared with layout and codec before. */
 export interface PayloadPlace {
@@ -18,12 +12,16 @@ export interface PayloadPlace {
   readonly codec: CodecConfig;
   /** d. */
   readonly size: number;
+  /** Where in the content the values' first block begins: after the indices of a sparse payload. */
+  readonly valuesAt: number;
 }
 
+/** Bytes of a sparse payload's indices, and values of it, that are decoded at a time. */
+const STEP = 4_096;
+
 /**
- * An update's values straight from its payload, in their encoded form, any number of passes. Each pass inflates anew and keeps a zstd window,
- * two pieces of 64 KiB and at most one block. A *sparse* payload is small by what it is: a pass keeps its kept indices and values, 8 bytes
- * each, since the indices of a payload come before the values.
+ * An update's values straight from its payload, in their encoded form, any number of passes. A pass inflates anew and keeps, beside the memory
+ * that it is given, one `Inflation` and at most one block; of a sparse payload two, since its values come after all of its indices.
  *
  * The payload was verified; what a pass finds wrong is damage since then, and the pass fails with `DecodeError` or what `frame` throws.
  */
@@ -33,8 +31,9 @@ export function payloadSource(payload: PayloadPlace): Pick<UpdateSource, "size" 
     const { keep } = codec;
     return {
       size,
-      bytesPerChunk: (count) => 4 * Math.min(count, keep) + 3,
-      open: async () => new SparseReader(payload, codec),
+      // Indices and values, and 3 bytes to get to an address that they may have.
+      bytesPerChunk: (count) => 8 * Math.min(count, keep) + 3,
+      open: async () => new SparseReader(payload, keep),
     };
   }
   const valueBytes = valueBytesOf(codec);
@@ -80,33 +79,133 @@ class BlocksReader implements UpdateReader {
 }
 
 class SparseReader implements UpdateReader {
-  readonly #payload: PayloadPlace;
-  readonly #codec: CodecConfig & { readonly keep: number };
-  readonly #content: Inflation;
-  #update: SparseChunk | undefined;
+  readonly #indices: IndexStream;
+  readonly #values: ValueStream;
+  readonly #keep: number;
   #at = 0;
 
-  constructor(payload: PayloadPlace, codec: CodecConfig & { readonly keep: number }) {
-    this.#payload = payload;
-    this.#codec = codec;
-    this.#content = new Inflation(payload.frame(), payload.contentBytes);
+  constructor(payload: PayloadPlace, keep: number) {
+    this.#indices = new IndexStream(payload, keep);
+    this.#values = new ValueStream(payload);
+    this.#keep = keep;
   }
 
   async read(count: number, memory: Uint8Array): ReturnType<UpdateReader["read"]> {
-    this.#update ??= await this.#inflate();
     const from = this.#at;
     this.#at += count;
-    return sliceChunk(this.#update, from, count, memory);
+    const most = Math.min(count, this.#keep);
+    const address = Math.ceil(memory.byteOffset / 4) * 4;
+    const indices = new Uint32Array(memory.buffer, address, most);
+    const values = new Int32Array(memory.buffer, address + 4 * most, most);
+    const kept = await this.#indices.readBelow(this.#at, from, indices);
+    await this.#values.read(values.subarray(0, kept));
+    return { kind: "sparse", indices: indices.subarray(0, kept), values: values.subarray(0, kept), count };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#indices.close(), this.#values.close()]);
+  }
+}
+
+/** The kept coordinates of a sparse payload, one after the other. */
+class IndexStream {
+  readonly #content: Inflation;
+  /** Coordinates that are not decoded yet. */
+  #keep: number;
+  /** Bytes of them that are not inflated yet. */
+  #left: number;
+  #piece = new Uint8Array(0);
+  #at = 0;
+  /** Of the gap under way. */
+  #gap = 0;
+  #place = 1;
+  #expected = 0;
+  /** Decoded, and not below what was asked for. */
+  #ahead: number | undefined;
+
+  constructor({ frame, contentBytes, valuesAt }: PayloadPlace, keep: number) {
+    this.#content = new Inflation(frame(), contentBytes);
+    this.#left = valuesAt;
+    this.#keep = keep;
+  }
+
+  /** Writes the next coordinates below `bound`, counted from `from`. @returns how many. */
+  async readBelow(bound: number, from: number, into: Uint32Array): Promise<number> {
+    let written = 0;
+    for (;;) {
+      if (this.#ahead !== undefined) {
+        if (this.#ahead >= bound) return written;
+        into[written++] = this.#ahead - from;
+        this.#ahead = undefined;
+      }
+      if (this.#keep === 0) return written;
+      if (this.#at === this.#piece.length) await this.#inflate();
+      this.#decode(this.#piece[this.#at++] as number);
+    }
   }
 
   close(): Promise<void> {
     return this.#content.close();
   }
 
-  async #inflate(): Promise<SparseChunk> {
-    const content = new Uint8Array(this.#payload.contentBytes);
-    await this.#content.fill(content);
-    const { indices, values } = decodeSparse(content, this.#codec, this.#payload.size);
-    return { kind: "sparse", indices, values, count: this.#payload.size };
+  #decode(byte: number): void {
+    this.#gap += (byte % 128) * this.#place;
+    this.#place *= 128;
+    if (byte >= 128) return;
+    this.#ahead = this.#expected + this.#gap;
+    this.#expected = this.#ahead + 1;
+    this.#gap = 0;
+    this.#place = 1;
+    this.#keep--;
+  }
+
+  async #inflate(): Promise<void> {
+    this.#piece = new Uint8Array(Math.min(STEP, this.#left));
+    this.#at = 0;
+    this.#left -= this.#piece.length;
+    await this.#content.fill(this.#piece);
+  }
+}
+
+/** The values of a sparse payload, one after the other. */
+class ValueStream {
+  readonly #content: Inflation;
+  readonly #blockSize: number;
+  readonly #valueBytes: 1 | 2;
+  readonly #memory = new Uint8Array(STEP);
+  /** Bytes before the first block that are still to be passed over. */
+  #before: number;
+  #scale = 0;
+  /** Values of the block under way that have been read. */
+  #inBlock = 0;
+
+  constructor({ frame, contentBytes, codec, valuesAt }: PayloadPlace) {
+    this.#content = new Inflation(frame(), contentBytes);
+    this.#blockSize = codec.blockSize;
+    this.#valueBytes = valueBytesOf(codec);
+    this.#before = valuesAt;
+  }
+
+  async read(into: Int32Array): Promise<void> {
+    for (; this.#before > 0; this.#before -= STEP) await this.#take(Math.min(STEP, this.#before));
+    for (let at = 0; at < into.length; ) {
+      if (this.#inBlock === 0) this.#scale = (await this.#take(4)).getUint32(0);
+      const count = Math.min(into.length - at, this.#blockSize - this.#inBlock, STEP / this.#valueBytes);
+      const levels = await this.#take(count * this.#valueBytes);
+      for (let i = 0; i < count; i++) {
+        into[at + i] = this.#scale * (this.#valueBytes === 1 ? levels.getInt8(i) : levels.getInt16(2 * i));
+      }
+      at += count;
+      this.#inBlock = (this.#inBlock + count) % this.#blockSize;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#content.close();
+  }
+
+  async #take(bytes: number): Promise<DataView> {
+    await this.#content.fill(this.#memory.subarray(0, bytes));
+    return new DataView(this.#memory.buffer, 0, bytes);
   }
 }

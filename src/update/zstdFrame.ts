@@ -3,16 +3,14 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { DecodeError } from "../protocol/errors.ts";
 import { powerOfTwo } from "../protocol/grid.ts";
 
-/** Largest window a frame may ask a reader to keep. */
-export const MAX_WINDOW_BYTES = 8 * 1_048_576;
-export const MAX_WINDOW_LOG = 23;
+/**
+ * Largest window that a frame may ask a reader to keep, and the one that is written with: 128 KiB, one zstd block. Quantised values repeat
+ * nothing from afar (measured: larger windows save no byte), and a validator keeps a window for each update that it reads from.
+ */
+export const MAX_WINDOW_BYTES = 131_072;
+export const MAX_WINDOW_LOG = 17;
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd] as const;
 const COMPRESSION_LEVEL = 6;
-/**
- * 128 KiB, one zstd block. Quantised values repeat nothing from afar (measured: larger windows save no byte), and a validator keeps a window for
- * each update that it reads from.
- */
-const WINDOW_LOG = 17;
 
 /** One zstd frame (RFC 8878) with its content size, without dictionary or checksum: the only form `inflate` reads. */
 export function compress(content: Uint8Array): Uint8Array {
@@ -21,7 +19,7 @@ export function compress(content: Uint8Array): Uint8Array {
       pledgedSrcSize: content.length,
       params: {
         [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL,
-        [constants.ZSTD_c_windowLog]: WINDOW_LOG,
+        [constants.ZSTD_c_windowLog]: MAX_WINDOW_LOG,
         [constants.ZSTD_c_contentSizeFlag]: 1,
         [constants.ZSTD_c_checksumFlag]: 0,
         [constants.ZSTD_c_dictIDFlag]: 0,
@@ -59,7 +57,7 @@ const RLE = 1;
 /**
  * Walks a frame's grammar, given in pieces of any sizes, without inflating anything.
  *
- * Refused: another magic (skippable frames too), reserved or unused bits, a dictionary, a checksum, no content size, a window above 8 MiB,
+ * Refused: another magic (skippable frames too), reserved or unused bits, a dictionary, a checksum, no content size, a window above 128 KiB,
  * a reserved block type, and any byte after the last block: so one sequence of bytes cannot hide a second message or cost a reader memory.
  *
  * Every method throws DecodeError.

@@ -82,22 +82,22 @@ describe("announcedContentSize refuses", () => {
       Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 3, (3 << 3) | 7, 0, 0, 7, 8, 9),
       /reserved type/,
     ],
-    // Window descriptor: exponent 13 is 2^23 = 8 MiB, mantissa 1 adds an eighth.
+    // Window descriptor: exponent 7 is 2^17 = 128 KiB, mantissa 1 adds an eighth.
     [
-      "a window of 9 MiB",
-      Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x80, (13 << 3) | 1, 3, 0, 0, 0, 1, 0, 0),
-      /window of 9437184/,
+      "a window of 144 KiB",
+      Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x80, (7 << 3) | 1, 3, 0, 0, 0, 1, 0, 0),
+      /window of 147456/,
     ],
     [
-      "a single segment above 8 MiB",
-      Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xa0, 1, 0, 0x80, 0, 1, 0, 0),
-      /window of 8388609/,
+      "a single segment above 128 KiB",
+      Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xa0, 1, 0, 2, 0, 1, 0, 0),
+      /window of 131073/,
     ],
   ];
   for (const [name, bytes, reason] of cases) it(name, () => assert.throws(() => announcedContentSize(bytes), reason));
 
-  it("a window of 8 MiB is allowed", () => {
-    assert.equal(announcedContentSize(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x80, 13 << 3, 3, 0, 0, 0, 1, 0, 0)), 3);
+  it("a window of 128 KiB is allowed", () => {
+    assert.equal(announcedContentSize(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x80, 7 << 3, 3, 0, 0, 0, 1, 0, 0)), 3);
   });
 });
 
