@@ -6,6 +6,7 @@ import { gpuKernelsOn } from "../../src/kernels/gpu/gpuKernels.ts";
 import { probeAdapter } from "../../src/kernels/gpu/probeAdapter.ts";
 import type { WideKernels } from "../../src/protocol/wideKernels.ts";
 import { GpuCopy } from "../peers/gpuCopy.ts";
+import { GpuReplay } from "../peers/gpuReplay.ts";
 import { plainJsKernels } from "../peers/plainJs.ts";
 import type { BackendName } from "./results.ts";
 
@@ -23,9 +24,10 @@ export interface BackendChoice {
   readonly softwareGpu: boolean;
 }
 
-interface OpenedGpu {
+export interface OpenedGpu {
   readonly name: string;
   readonly copy: GpuCopy;
+  readonly replay: GpuReplay;
 }
 
 export interface Opened {
@@ -79,5 +81,6 @@ async function openGpu(softwareGpu: boolean): Promise<OpenedGpu & { readonly ker
     name: software ? `${name} (a program on the processor)` : name,
     kernels: gpuKernelsOn(device),
     copy: new GpuCopy(device),
+    replay: new GpuReplay(device),
   };
 }

@@ -40,7 +40,7 @@ const GRAM = /^Gram/;
 const BUDGETED_RULES = /^rule: (?:krum|multi-krum|bulyan|geometric-median|byzfed)/;
 
 /** The budgets of the aggregation engine, each judged from the results and nothing else. */
-export function budgetsOf({ rows, bandwidth, peers, rules }: Results): Budget[] {
+export function budgetsOf({ rows, bandwidth, peers, rules, uploaded }: Results): Budget[] {
   const cpu = rows.filter(({ backend }) => backend === "cpu");
   const same = (all: readonly Row[], row: Row, change: Partial<Row>): Row | undefined => {
     const wanted = { name: row.name, k: row.k, d: row.d, threads: row.threads, ...change };
@@ -171,5 +171,13 @@ export function budgetsOf({ rows, bandwidth, peers, rules }: Results): Budget[] 
     ),
     judge("two threads: speed-up of Gram matrices", "≥", 1.5, against(GRAM, speedUp, two)),
     judge("two threads: speed-up of order statistics", "≥", 1.5, against(ORDER, speedUp, two)),
+    judge(
+      "GPU, data uploaded already: weighted sum (dense) and order statistics, of the device's copy bandwidth",
+      "≥",
+      0.5,
+      uploaded
+        .filter(({ name }) => name === "weighted sum (dense)" || ORDER.test(name))
+        .map(({ name, k, ratioCopy }) => ({ value: ratioCopy, where: `${name}, K = ${k}, gpu` })),
+    ),
   ];
 }

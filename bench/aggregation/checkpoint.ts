@@ -13,6 +13,7 @@ const standingSchema = z.strictObject({
     bandwidth: true,
     peers: true,
     rules: true,
+    uploaded: true,
     fewer: true,
     missing: true,
   }),

@@ -141,7 +141,7 @@ async function run(options: Options, file: string | undefined): Promise<void> {
     backends,
     numpy,
     readers,
-    gpuCopy: gpu?.copy,
+    gpu,
     threads,
     kernels: chosen(KERNELS, only),
     rules: chosen(RULES, only),

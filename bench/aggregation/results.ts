@@ -88,6 +88,18 @@ export const resultsSchema = z.strictObject({
   bandwidth: z.array(readerSchema),
   peers: z.array(peerSchema),
   rules: z.array(partsSchema),
+  /** Kernels on a GPU that has the updates already. */
+  uploaded: z.array(
+    z.strictObject({
+      name: z.string(),
+      k: z.int().positive(),
+      /** Bytes of the updates as they are stored, once, per time. */
+      gbps: positive,
+      /** Bytes read and bytes written by copies in the GPU's memory, in turn with it. */
+      copyGbps: positive,
+      ratioCopy: positive,
+    }),
+  ),
   /** Medians of fewer runs, because one takes long. */
   fewer: z.array(
     z.strictObject({ name: z.string(), k: z.int(), d: z.int(), who: z.string(), repeats: z.int().positive() }),

@@ -7,10 +7,10 @@ import { REPUTATION_ONE } from "../../src/protocol/reputation.ts";
 import { type Contender, type Measured, measureInTurn, type Patience, timed } from "../lib/measure.ts";
 import type { Progress } from "../lib/progress.ts";
 import { fastest, gigabytesPerSecond, ratio, rounded } from "../lib/statistics.ts";
-import type { GpuCopy } from "../peers/gpuCopy.ts";
+import { uploadedLength } from "../peers/gpuReplay.ts";
 import type { NumpyPeer } from "../peers/numpyPeer.ts";
 import { LINE, type Readers } from "../peers/readers.ts";
-import { type Backend, idOf } from "./backends.ts";
+import { type Backend, idOf, type OpenedGpu } from "./backends.ts";
 import type { Standing } from "./checkpoint.ts";
 import { CHUNK, type Form, RANGE, Resident, residentLength, storedBytes } from "./data.ts";
 import { faultyOf, type KernelWork, type PeerOp, type RuleWork } from "./work.ts";
@@ -19,7 +19,7 @@ export interface RunPlan {
   readonly backends: readonly Backend[];
   readonly numpy: NumpyPeer | undefined;
   readonly readers: Readers;
-  readonly gpuCopy: GpuCopy | undefined;
+  readonly gpu: OpenedGpu | null;
   /** Threads that are compared with: of readers and of BLAS. */
   readonly threads: readonly number[];
   readonly kernels: readonly KernelWork[];
@@ -70,7 +70,7 @@ export function weightOf({ work, k, d }: Cell): number {
 /** What a run that has not begun has measured. */
 export const nothingYet = (loadBefore: number): Standing => ({
   cells: 0,
-  measurements: { rows: [], bandwidth: [], peers: [], rules: [], fewer: [], missing: [] },
+  measurements: { rows: [], bandwidth: [], peers: [], rules: [], uploaded: [], fewer: [], missing: [] },
   seen: [],
   loadBefore,
   interruptions: 0,
@@ -110,7 +110,7 @@ export async function runCells(
 function sortAsPlanned({ kernels, rules }: RunPlan, results: Measurements): void {
   const order = new Map([...kernels, ...rules].map(({ name }, at) => [name, at]));
   const place = ({ name }: { name: string }): number => order.get(name) ?? order.size;
-  for (const entries of [results.rows, results.bandwidth, results.peers, results.rules])
+  for (const entries of [results.rows, results.bandwidth, results.peers, results.rules, results.uploaded])
     entries.sort((a, b) => place(a) - place(b));
 }
 
@@ -199,54 +199,69 @@ function* chunksOf(d: number, chunk: number): Generator<[index: number, size: nu
 }
 
 const COPY = "gpu copy";
-const readerId = (reader: "streams" | "raw", threads: number, turn: number): string => `${reader} ${threads} ${turn}`;
+const UPLOADED = "gpu, uploaded";
+/** What a GPU does in less is drowned by the call. */
+const LONG_MS = 25;
 
-function readerContenders(
-  { readers, gpuCopy, threads, patience }: RunPlan,
-  form: Form,
+/** Milliseconds per GB, whatever the cell's size, of what a GPU does `times` over. */
+function perGigabyte(work: (times: number) => Promise<number>): Contender["run"] {
+  let times = 1;
+  return async () => {
+    for (; ; times *= 2) {
+      let bytes = 0;
+      const ms = await timed(async () => {
+        bytes = await work(times);
+      });
+      if (ms >= LONG_MS) return (ms / bytes) * 1e9;
+    }
+  };
+}
+
+/** A kernel on a GPU that has the updates already. Once for each K: the vectors' length does not matter. */
+async function uploadedContenders(
+  { gpu, backends, ds, patience }: RunPlan,
+  work: KernelWork,
+  memory: Memory,
   k: number,
   d: number,
-): Contender[] {
+): Promise<Contender[]> {
+  const backend = backends.find(({ name }) => name === "gpu");
+  // Gram matrices are not about bandwidth, and of sparse updates there are too few bytes.
+  if (gpu === null || backend === undefined || d !== ds[0] || work.bound === "gram" || work.bound === "scatter")
+    return [];
+  const length = uploadedLength((k * storedBytes(work.form, CHUNK)) / CHUNK);
+  const tiles = await gpu.replay.note((kernels, part) => work.run(kernels, memory.of(backend).part(part, length)));
+  const run = perGigabyte((times) => gpu.replay.run(tiles, times));
+  return [{ id: UPLOADED, patience: patience.backends, garbage: false, run }];
+}
+const readerId = (reader: "streams" | "raw", threads: number, turn: number): string => `${reader} ${threads} ${turn}`;
+
+function readerContenders({ readers, gpu, threads, patience }: RunPlan, form: Form, k: number, d: number): Contender[] {
   const size = Math.min(d, CHUNK);
   const each = storedBytes(form, size);
+  // One chunk is as good as all of them, which take the same time each.
+  const inChunks =
+    (read: (part: number) => unknown): Contender["run"] =>
+    async (part) =>
+      ((await timed(async () => read(part))) * d) / size;
   const copies: Contender[] =
-    gpuCopy === undefined
+    gpu === null
       ? []
-      : [
-          {
-            id: COPY,
-            patience: patience.backends,
-            garbage: false,
-            // Milliseconds per GB, whatever the cell's size: copies of a few MB would measure the call.
-            run: async () => {
-              let bytes = 0;
-              const ms = await timed(async () => {
-                bytes = await gpuCopy.copy();
-              });
-              return (ms / bytes) * 1e9;
-            },
-          },
-        ];
+      : [{ id: COPY, patience: patience.backends, garbage: false, run: perGigabyte((times) => gpu.copy.run(times)) }];
   const reads = threads.flatMap((count): Contender[] => [
     ...TURNS.map(
       (turn): Contender => ({
         id: readerId("streams", count, turn),
         patience: patience.backends,
         garbage: false,
-        run: (part) =>
-          timed(async () => {
-            for (const [index] of chunksOf(d, CHUNK)) readers.read(k, each, part + index, count, turn);
-          }),
+        run: inChunks((part) => readers.read(k, each, part, count, turn)),
       }),
     ),
     {
       id: readerId("raw", count, LINE),
       patience: patience.backends,
       garbage: false,
-      run: (part) =>
-        timed(async () => {
-          for (const [index] of chunksOf(d, CHUNK)) readers.read(1, k * each, part + index, count, k * each);
-        }),
+      run: inChunks((part) => readers.read(1, k * each, part, count, k * each)),
     },
   ]);
   return [...reads, ...copies];
@@ -318,11 +333,23 @@ async function kernelCell(
       };
     }),
     ...numpyContenders(plan, work.peers, k, d, expect),
+    ...(await uploadedContenders(plan, work, memory, k, d)),
   ];
   const measured = await measureInTurn(contenders, plan.repeats, onRun);
   note(results, expected, work.name, k, d, plan.repeats, measured);
   const bytes = k * storedBytes(work.form, d);
   const bandwidth = noteReaders(results, plan, measured, work.name, k, d, bytes);
+  const uploadedMs = measured.get(UPLOADED)?.ms;
+  if (uploadedMs !== undefined && bandwidth.copy !== undefined) {
+    const gbps = rounded(1e3 / uploadedMs);
+    results.uploaded.push({
+      name: work.name,
+      k,
+      gbps,
+      copyGbps: bandwidth.copy,
+      ratioCopy: rounded(gbps / bandwidth.copy),
+    });
+  }
   notePeers(results, plan, measured, work.name, work.peers, k, d);
   noteRows(results, plan, measured, work.name, (backend) => idOf(backend), work.peers, k, d, bytes, bandwidth);
 }

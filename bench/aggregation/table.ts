@@ -112,6 +112,25 @@ function rowTable(rows: readonly Row[]): string[] {
   );
 }
 
+function uploadedTable({ uploaded }: Results): string[] {
+  if (uploaded.length === 0) return [];
+  return [
+    "### On a GPU that has the updates already",
+    "",
+    ...table(
+      ["", "K", "GB/s", "copies, GB/s", "of copies"],
+      uploaded.map(({ name, k, gbps, copyGbps, ratioCopy }) => [
+        name,
+        String(k),
+        number(gbps),
+        number(copyGbps),
+        percent(ratioCopy),
+      ]),
+    ),
+    "",
+  ];
+}
+
 function ruleTable({ rules }: Results): string[] {
   return table(
     ["", "K", "d", "backend", "threads", "ms", "own Gram, ms", "own weighted sum, ms", "÷ both"],
@@ -193,6 +212,7 @@ export function renderTables(results: Results): string {
     "",
     ...rowTable(results.rows.filter((row) => !isRule(row))),
     "",
+    ...uploadedTable(results),
     "### Rules",
     "",
     ...rowTable(results.rows.filter(isRule)),

@@ -3,7 +3,6 @@ import type { GpuDevice } from "../../src/kernels/gpu/gpuDevice.ts";
 
 /** What every WebGPU device lets a buffer have. */
 const BYTES = 128 * 1_048_576;
-const COPIES = 8;
 
 /** Copies within a GPU's own memory: what a kernel there cannot exceed for data already uploaded. */
 export class GpuCopy {
@@ -19,13 +18,13 @@ export class GpuCopy {
     this.#to = make();
   }
 
-  /** Copies once. @returns bytes that were read and written. */
-  async copy(): Promise<number> {
+  /** Copies `times` over. @returns bytes that were read and written. */
+  async run(times: number): Promise<number> {
     const encoder = this.#device.createCommandEncoder();
-    for (let i = 0; i < COPIES; i++) encoder.copyBufferToBuffer(this.#from, 0, this.#to, 0, BYTES);
+    for (let i = 0; i < times; i++) encoder.copyBufferToBuffer(this.#from, 0, this.#to, 0, BYTES);
     this.#device.queue.submit([encoder.finish()]);
     await this.#device.queue.onSubmittedWorkDone();
-    return 2 * COPIES * BYTES;
+    return 2 * times * BYTES;
   }
 
   close(): void {

@@ -52,6 +52,7 @@ const made = (change: Partial<Results>): Results => ({
   bandwidth: [],
   peers: [],
   rules: [],
+  uploaded: [],
   fewer: [],
   interruptions: 0,
   missing: [],
