@@ -149,8 +149,8 @@ async function run(options: Options, file: string | undefined): Promise<void> {
     ds: options.d ?? (quick ? [100_000, 1_000_000] : [100_000, 1_000_000, 10_000_000]),
     repeats: quick ? 3 : 7,
     patience: quick
-      ? { backends: { totalMs: 600, singleMs: 2_000 }, peers: { totalMs: 300, singleMs: 1_000 } }
-      : { backends: { totalMs: 3_000, singleMs: 8_000 }, peers: { totalMs: 1_000, singleMs: 2_500 } },
+      ? { backends: { totalMs: 500, singleMs: 4_000 }, peers: { totalMs: 200, singleMs: 1_000 } }
+      : { backends: { totalMs: 2_500, singleMs: 30_000 }, peers: { totalMs: 1_000, singleMs: 4_000 } },
   };
   const cells = cellsOf(plan);
   const checkpoint = new Checkpoint(CHECKPOINTS, [

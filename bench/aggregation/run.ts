@@ -239,11 +239,6 @@ const readerId = (reader: "streams" | "raw", threads: number, turn: number): str
 function readerContenders({ readers, gpu, threads, patience }: RunPlan, form: Form, k: number, d: number): Contender[] {
   const size = Math.min(d, CHUNK);
   const each = storedBytes(form, size);
-  // One chunk is as good as all of them, which take the same time each.
-  const inChunks =
-    (read: (part: number) => unknown): Contender["run"] =>
-    async (part) =>
-      ((await timed(async () => read(part))) * d) / size;
   const copies: Contender[] =
     gpu === null
       ? []
@@ -254,14 +249,16 @@ function readerContenders({ readers, gpu, threads, patience }: RunPlan, form: Fo
         id: readerId("streams", count, turn),
         patience: patience.backends,
         garbage: false,
-        run: inChunks((part) => readers.read(k, each, part, count, turn)),
+        runs: d / size,
+        run: (part) => timed(async () => readers.read(k, each, part, count, turn)),
       }),
     ),
     {
       id: readerId("raw", count, LINE),
       patience: patience.backends,
       garbage: false,
-      run: inChunks((part) => readers.read(1, k * each, part, count, k * each)),
+      runs: d / size,
+      run: (part) => timed(async () => readers.read(1, k * each, part, count, k * each)),
     },
   ]);
   return [...reads, ...copies];
@@ -280,6 +277,7 @@ function numpyContenders(
   expect: Expect,
 ): Contender[] {
   if (numpy === undefined) return [];
+  const size = Math.min(d, CHUNK);
   return ops.flatMap(({ op, blas }) =>
     (blas === true ? threads : [1]).map((count): Contender => {
       const id = numpyId(op, count);
@@ -288,17 +286,19 @@ function numpyContenders(
         patience: patience.peers,
         garbage: false,
         expectMs: () => expect(id, () => numpy.run(op, k, TRIAL, 0)),
+        runs: d / size,
         run: async (part) => {
           await numpy.setThreads(count);
-          return await numpy.run(op, k, d, part);
+          return await numpy.run(op, k, size, part);
         },
       };
     }),
   );
 }
 
-const patienceFor = ({ patience }: RunPlan, { name }: Backend): Patience =>
-  name === "cpu" || name === "gpu" ? patience.backends : patience.peers;
+const isMeasured = ({ name }: Backend): boolean => name === "cpu" || name === "gpu";
+const patienceFor = ({ patience }: RunPlan, backend: Backend): Patience =>
+  isMeasured(backend) ? patience.backends : patience.peers;
 
 async function kernelCell(
   plan: RunPlan,
@@ -324,12 +324,15 @@ async function kernelCell(
           for (const chunk of chunks) await work.run(backend.kernels, chunk);
         });
       };
+      // What others are compared with does one chunk of several: they take the same time each.
+      const each = isMeasured(backend) ? d : Math.min(d, CHUNK);
       return {
         id: idOf(backend),
         patience: patienceFor(plan, backend),
         garbage: true,
         expectMs: () => expect(idOf(backend), () => over(0, TRIAL)),
-        run: (part) => over(part, d),
+        runs: d / each,
+        run: (part) => over(part, each),
       };
     }),
     ...numpyContenders(plan, work.peers, k, d, expect),

@@ -6,7 +6,9 @@ export interface Contender {
   readonly id: string;
   /** Does the work once on the `part`-th stretch of the data. @returns milliseconds, by the clock of whoever works. */
   run(part: number): Promise<number>;
-  /** What one run is thought to take, ms; undefined when nothing is known. Asked once, before the first run. */
+  /** How many runs make up the whole work, where one does a part of it that is like all others; 1 if left out. */
+  readonly runs?: number;
+  /** What the whole work is thought to take, ms; undefined when nothing is known. Asked once, before the first run. */
   expectMs?(): Promise<number | undefined>;
   /** Whether runs leave garbage in this process, which is then collected before the next run: that takes longer than many a run. */
   readonly garbage: boolean;
@@ -22,7 +24,7 @@ export interface Patience {
 }
 
 export interface Measured {
-  /** Median, ms. */
+  /** Median of the whole work, ms. */
   readonly ms: number;
   readonly repeats: number;
 }
@@ -58,8 +60,9 @@ export async function measureInTurn(
 ): Promise<Map<string, Measured>> {
   const taking: Contender[] = [];
   for (const contender of contenders) {
-    onRun(contender.id);
-    if (((await contender.expectMs?.()) ?? 0) <= contender.patience.singleMs) taking.push(contender);
+    const { id, runs = 1, patience } = contender;
+    onRun(id);
+    if (((await contender.expectMs?.()) ?? 0) / runs <= patience.singleMs) taking.push(contender);
   }
   const times = new Map<string, number[]>();
   const wanted = new Map<string, number>();
@@ -82,5 +85,10 @@ export async function measureInTurn(
       own.push(await run(part++));
     }
   }
-  return new Map([...times].map(([id, own]) => [id, { ms: median(own), repeats: own.length }]));
+  return new Map(
+    taking.map(({ id, runs = 1 }) => {
+      const own = times.get(id) as number[];
+      return [id, { ms: median(own) * runs, repeats: own.length }];
+    }),
+  );
 }

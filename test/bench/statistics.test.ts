@@ -84,6 +84,14 @@ describe("measuring in turn", () => {
     assert.deepEqual(measured.get("slower than all its time"), { ms: 2_000, repeats: 1 });
   });
 
+  it("counts the time of a part as often as there are parts, and has patience for one of them", async () => {
+    const measured = await measureInTurn(
+      [saying("tenth", [9, 20, 30, 40], [], { runs: 10, expectMs: async () => 1_000 })],
+      3,
+    );
+    assert.deepEqual([...measured], [["tenth", { ms: 300, repeats: 3 }]]);
+  });
+
   it("does not begin what is expected to take too long", async () => {
     const log: string[] = [];
     const measured = await measureInTurn(
