@@ -22,6 +22,7 @@ export async function eachSpan(
   visit: (span: Span, chunks: readonly UpdateChunk[]) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
+  signal?.throwIfAborted();
   const longest = spans.reduce((most, { size }) => Math.max(most, size), 0);
   const readers: UpdateReader[] = [];
   const memories: KernelMemory[] = [];

@@ -28,12 +28,12 @@ export class CheckedBytes implements ByteSource {
     this.#digests = digests;
   }
 
-  /** Reads the source once from its first byte to its last, a chunk at a time. */
+  /** Reads the source once from its first byte to its last, a chunk at a time. @throws FoedusError CONTENT_CHANGED when some are gone. */
   static async of(source: ByteSource): Promise<CheckedBytes> {
     const leaves: Uint8Array[] = [];
     const digests = new Uint8Array(DIGEST_BYTES * Math.ceil(source.length / PIECE_BYTES));
     for (let offset = 0; offset < source.length; offset += CHUNK_BYTES) {
-      const chunk = await source.read(offset, Math.min(CHUNK_BYTES, source.length - offset));
+      const chunk = await readStill(source, offset, Math.min(CHUNK_BYTES, source.length - offset));
       leaves.push(chunkLeaf(chunk));
       for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
         digests.set(sha256(chunk.subarray(at, at + PIECE_BYTES)), DIGEST_BYTES * ((offset + at) / PIECE_BYTES));
@@ -55,21 +55,35 @@ export class CheckedBytes implements ByteSource {
   /**
    * The bytes from `from` up to `to`, in order, in pieces of at most 64 KiB.
    *
-   * @throws FoedusError CONTENT_CHANGED when they are not the bytes of the first reading.
+   * @throws FoedusError CONTENT_CHANGED when they are not the bytes of the first reading, or some are gone.
    */
   async *pieces(from: number, to: number): AsyncGenerator<Uint8Array> {
     for (let index = Math.floor(from / PIECE_BYTES); index * PIECE_BYTES < to; index++) {
       const start = index * PIECE_BYTES;
-      const piece = await this.#source.read(start, Math.min(PIECE_BYTES, this.length - start));
+      const piece = await readStill(this.#source, start, Math.min(PIECE_BYTES, this.length - start));
       const digest = this.#digests.subarray(DIGEST_BYTES * index, DIGEST_BYTES * (index + 1));
       if (!equalBytes(sha256(piece), digest)) {
-        throw new FoedusError(
-          "CONTENT_CHANGED",
-          `Bytes ${start} to ${start + piece.length} of an artifact are no longer those that were verified.`,
-          { values: { offset: start, bytes: piece.length } },
-        );
+        throw changed(start, piece.length);
       }
       yield piece.subarray(Math.max(0, from - start), to - start);
     }
   }
+}
+
+/** What was there when the artifact was fetched is an object that others have too: not a store that cannot be reached. */
+async function readStill(source: ByteSource, offset: number, length: number): Promise<Uint8Array> {
+  try {
+    return await source.read(offset, length);
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== "CONTENT_NOT_FOUND") throw cause;
+    throw changed(offset, length, cause);
+  }
+}
+
+function changed(offset: number, bytes: number, cause?: unknown): FoedusError {
+  return new FoedusError(
+    "CONTENT_CHANGED",
+    `Bytes ${offset} to ${offset + bytes} of an artifact are no longer those that were verified.`,
+    { values: { offset, bytes }, cause },
+  );
 }

@@ -17,7 +17,7 @@ import { finaliseRound } from "./round/finaliseRound.ts";
 import { judgeUpdates } from "./round/judgeUpdates.ts";
 import { postVerdict } from "./round/postVerdict.ts";
 import { proveLoss } from "./round/proveLoss.ts";
-import { reportAggregation } from "./round/reportAggregation.ts";
+import { reportProgress } from "./round/reportProgress.ts";
 import { storeCheckpoint } from "./round/storeCheckpoint.ts";
 import type { ValidatorContext, ValidatorRound } from "./validatorContext.ts";
 
@@ -91,9 +91,10 @@ async function decide(
   );
   // Finalising moves the standings, so what was read counts only if the round was still open afterwards.
   requireOpen(view, await validator.ledger.runView(validator.run));
+  const report = reportProgress(validator.logger, "aggregating");
   return decideRound(
     validator,
-    { ...validator, onProgress: reportAggregation(validator.logger, view.round) },
+    { ...validator, onProgress: (progress) => report({ round: view.round, ...progress }) },
     {
       round: view.round,
       closing: view.closing,

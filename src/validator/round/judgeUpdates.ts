@@ -6,6 +6,7 @@ import type { VerifiedArtifact } from "../../protocol/verifiedUpdate.ts";
 import { type ArtifactContext, verifyArtifact } from "../../update/verifyArtifact.ts";
 import type { ValidatorContext } from "../validatorContext.ts";
 import type { Fetched } from "./fetchUpdates.ts";
+import { reportProgress } from "./reportProgress.ts";
 
 /** The verdict on one commit: the verified artifact, or why it is refused. */
 export interface Judgement {
@@ -24,7 +25,9 @@ export async function judgeUpdates(
   context: ArtifactContext,
 ): Promise<Judgement[]> {
   const judgements: Judgement[] = [];
+  const report = reportProgress(validator.logger, "verifying updates");
   for (const { commit, bytes, tooLarge } of fetched) {
+    validator.signal.throwIfAborted();
     const verdict = tooLarge
       ? refuse("MALFORMED", { reason: "larger than any artifact of this round" })
       : await verifyArtifact(bytes, commit.commitment, context);
@@ -35,6 +38,7 @@ export async function judgeUpdates(
       );
     }
     judgements.push({ commit, verdict });
+    report({ round: commit.commitment.round, done: judgements.length, of: fetched.length });
   }
   return judgements;
 }
