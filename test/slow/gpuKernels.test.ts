@@ -77,8 +77,12 @@ describe("gpu kernels at their bounds", { skip }, () => {
 
   it("sums as many values in registers as int32 holds", async () => {
     const kernels = await openGpuKernels({ tuning: { registerUpdates: 2_048 } });
-    const rows = Array.from({ length: 128 }, () => Int32Array.of(TOP, -TOP));
-    assert.deepEqual([...(await kernels.trimmedMean(chunksOf(rows), 0))], [TOP * 65_536, -TOP * 65_536]);
+    for (const count of [128, 129]) {
+      const rows = Array.from({ length: count }, () => Int32Array.of(TOP, -TOP));
+      const ends = [TOP * 65_536, -TOP * 65_536];
+      assert.deepEqual([...(await kernels.trimmedMean(chunksOf(rows), 0))], ends, `K = ${count}`);
+      assert.deepEqual([...(await kernels.meanAroundMedian(chunksOf(rows), count))], ends, `K = ${count}`);
+    }
     await kernels.close();
   });
 });

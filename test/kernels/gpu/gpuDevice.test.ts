@@ -86,6 +86,16 @@ describe("a GPU device", { skip }, () => {
     await new Promise((resolve) => setImmediate(resolve));
     await assert.rejects(median(), code("GPU_FAILED"));
     assert.deepEqual(await median(), [4 * 65_536]);
+    // In the middle of a call that holds buffers.
+    const updates = chunksOf([new Int32Array(5_000).fill(3), new Int32Array(5_000).fill(-2)]);
+    const gram = kernels.gram(updates);
+    await new Promise((resolve) => setImmediate(resolve));
+    invalid();
+    await assert.rejects(gram, code("GPU_FAILED"));
+    assert.deepEqual(await kernels.gram(updates), [
+      [45_000n, -30_000n],
+      [-30_000n, 20_000n],
+    ]);
     await kernels.close();
   });
 
