@@ -51,18 +51,15 @@ const INT16_PAIRS: u32 = 16;
 
 const ENTRY_BYTES: usize = 8;
 
-/**
- * Bytes of scratch for K updates: entries of dense rows with heavy weights in parts and filled up to a multiple of 4 (K + 5), a mark per row,
- * a group's rows and pairs, and room for one vector of results.
- */
+/** Bytes of scratch for K updates: entries of dense rows with heavy weights in parts and filled up to a multiple of 4 (K + 5), a mark per row. */
 export function weightedSumScratch(count: u32): usize {
-  return (<usize>count + 8) * ENTRY_BYTES + ((<usize>count + 64) & ~63) + 2 * <usize>INT8_PAIRS * 4 + <usize>INT8_PAIRS * PAIR_BYTES + 64;
+  return (<usize>count + 8) * ENTRY_BYTES + <usize>count + 128 + BLOCKS_SCRATCH;
 }
 
 /** @param out address of the result of coordinate `from`. */
 export function weightedSum(rows: usize, count: u32, from: u32, to: u32, out: usize, scratch: usize): void {
-  if (!denseSum(rows, count, from, to, out, scratch)) memory.fill(out, 0, <usize>(to - from) << 3);
-  blocksSum(rows, count, from, to, out, scratch);
+  const dense = denseSum(rows, count, from, to, out, scratch);
+  if (!blocksSum(rows, count, from, to, out, scratch, dense)) memory.fill(out, 0, <usize>(to - from) << 3);
   sparseSum(rows, count, from, to, out);
 }
 
@@ -218,17 +215,28 @@ function addEight(entries: usize, from: usize, to: usize, out: usize, first: boo
   }
 }
 
-/** A pair of updates in one block: addresses of their levels at the segment's start, then up to 4 limbs (c_a, c_b) as two int16. */
-const PAIR_BYTES: usize = 24;
+/**
+ * What is read of one stream of blocks before the next one's turn: 512 coordinates, which are some cache lines in a row, so that hardware follows
+ * the streams; a line of each in turn takes twice as long (measured). The sums of a run's limbs stay in the first-level cache.
+ */
+const BLOCKS_RUN: u32 = 2048;
+const LIMB_BYTES: usize = <usize>BLOCKS_RUN * 4;
+/** Eight streams' part of one block: 8 addresses of levels, then for each of up to 4 limbs 4 pairs (c_a, c_b) of int16. */
+const PIECE_BYTES: usize = 32 + 4 * 16;
+/** Members of a group, filled up to a multiple of 8: addresses of their data, then their weights. */
+const GROUP_BYTES: usize = (2 * <usize>INT8_PAIRS + 8) * 4;
+/** A group, the piece at hand, a constant, sums of 4 limbs with room for a whole last vector. */
+const BLOCKS_SCRATCH: usize = 2 * GROUP_BYTES + PIECE_BYTES + 32 + 4 * LIMB_BYTES + 64;
 
 /**
- * Adds the rows in blocks. Rows whose blocks begin at the same coordinates are summed together, block by block, without forming q: the
- * coefficient λ·scale is split into limbs once per block, and each level is multiplied by its limbs.
+ * Adds the rows in blocks. Rows whose blocks begin at the same coordinates are summed together without forming q: the coefficient λ·scale is
+ * split into limbs once per block, and each level is multiplied by its limbs.
+ *
+ * @param written whether `out` holds results already. @returns whether it does now.
  */
-function blocksSum(rows: usize, count: u32, from: u32, to: u32, out: usize, scratch: usize): void {
+function blocksSum(rows: usize, count: u32, from: u32, to: u32, out: usize, scratch: usize, written: bool): bool {
   const done = scratch + (<usize>count + 8) * ENTRY_BYTES;
-  const group = done + ((<usize>count + 64) & ~63);
-  const pairs = group + 2 * <usize>INT8_PAIRS * 4;
+  const group = (done + <usize>count + 63) & ~63;
   memory.fill(done, 0, <usize>count);
   for (let k: u32 = 0; k < count; k++) {
     const first = rowAt(rows, k);
@@ -241,65 +249,122 @@ function blocksSum(rows: usize, count: u32, from: u32, to: u32, out: usize, scra
       if (kindOf(row) != kind || load<u8>(done + i) != 0 || weightOf(row) == 0) continue;
       if (blockSizeOf(row) != blockSizeOf(first) || skipOf(row) != skipOf(first) || originOf(row) != originOf(first)) continue;
       store<u8>(done + i, 1);
-      store<u32>(group + (<usize>members << 2), <u32>row);
+      setMember(group, members, dataOf(row), weightOf(row));
       members++;
     }
-    groupSum(group, members, kind == INT8 ? 1 : 2, from, to, out, pairs);
+    for (let rest = members; rest % 8 != 0; rest++) setMember(group, rest, dataOf(first), 0);
+    if (kind == INT8) groupSum<Int8>(group, members, first, from, to, out, !written);
+    else groupSum<Int16>(group, members, first, from, to, out, !written);
+    written = true;
   }
+  return written;
 }
 
-function groupSum(group: usize, members: u32, valueBytes: u32, from: u32, to: u32, out: usize, pairs: usize): void {
-  const first = <usize>load<u32>(group);
+// @ts-ignore: decorator
+@inline function setMember(group: usize, member: u32, data: usize, weight: u32): void {
+  store<u32>(group + (<usize>member << 2), <u32>data);
+  store<u32>(group + (<usize>member << 2), weight, GROUP_BYTES);
+}
+
+// Bytes of a level; the types only carry the choice.
+class Int8 {}
+class Int16 {}
+// @ts-ignore: decorator
+@inline function bitsOf<T>(): u32 {
+  return idof<T>() == idof<Int8>() ? INT8_BITS : INT16_BITS;
+}
+// @ts-ignore: decorator
+@inline function bytesOf<T>(): u32 {
+  return idof<T>() == idof<Int8>() ? 1 : 2;
+}
+
+/** @param alone whether `out` holds nothing yet. */
+function groupSum<T>(group: usize, members: u32, first: usize, from: u32, to: u32, out: usize, alone: bool): void {
   const blockSize = blockSizeOf(first);
-  const bits = valueBytes == 1 ? INT8_BITS : INT16_BITS;
-  const mask: u64 = (1 << bits) - 1;
+  const wholeBlock = blockBytes(blockSize, bytesOf<T>());
   const start = skipOf(first) + (from - originOf(first));
-  let offset = <usize>(start / blockSize) * blockBytes(blockSize, valueBytes);
-  let place = start % blockSize;
-  let left = to - from;
-  let at = out;
-  const ends = pairs + <usize>((members + 1) >> 1) * PAIR_BYTES;
-  while (left > 0) {
-    const size = min<u32>(left, blockSize - place);
-    let every: u64 = 0;
-    for (let i: u32 = 0; i < members; i++) {
-      const row = <usize>load<u32>(group + (<usize>i << 2));
-      const block = dataOf(row) + offset;
-      const coefficient = <u64>weightOf(row) * <u64>scaleAt(block);
-      every |= coefficient;
-      const pair = pairs + <usize>(i >> 1) * PAIR_BYTES + (<usize>(i & 1) << 2);
-      store<u32>(pair, <u32>levels(block, valueBytes, place));
-      const limbs = pairs + <usize>(i >> 1) * PAIR_BYTES + (<usize>(i & 1) << 1);
-      store<u16>(limbs, <u16>(coefficient & mask), 8);
-      store<u16>(limbs, <u16>((coefficient >> bits) & mask), 12);
-      store<u16>(limbs, <u16>((coefficient >> (2 * bits)) & mask), 16);
-      store<u16>(limbs, <u16>((coefficient >> (3 * bits)) & mask), 20);
+  const piece = group + 2 * GROUP_BYTES;
+  const step = piece + PIECE_BYTES;
+  const sums = step + 32;
+  store<f64>(step, <f64>(1 << bitsOf<T>()));
+  for (let run: u32 = 0; run < to - from; run += BLOCKS_RUN) {
+    const length = min<u32>(BLOCKS_RUN, to - from - run);
+    const firstOffset = <usize>((start + run) / blockSize) * wholeBlock;
+    const firstPlace = (start + run) % blockSize;
+    let limbs: u32 = 0;
+    for (let eight: u32 = 0; eight < members; eight += 8) {
+      const streams = min<u32>(8, members - eight);
+      let offset = firstOffset;
+      let place = firstPlace;
+      for (let at: u32 = 0; at < length; ) {
+        const size = min<u32>(length - at, blockSize - place);
+        const used = setUp<T>(piece, group + (<usize>eight << 2), <u32>offset, place);
+        if (used > limbs) {
+          clear(sums + <usize>limbs * LIMB_BYTES, sums + <usize>used * LIMB_BYTES);
+          limbs = used;
+        }
+        addPiece<T>(piece, used, streams, size, sums + (<usize>at << 2));
+        at += size;
+        place = 0;
+        offset += wholeBlock;
+      }
     }
-    if (members & 1) {
-      // An odd one out is paired with itself, with coefficient 0.
-      const pair = pairs + <usize>(members >> 1) * PAIR_BYTES;
-      store<u32>(pair, load<u32>(pair), 4);
-      for (let limb: usize = 0; limb < 4; limb++) store<u16>(pair + 10 + (limb << 2), 0);
-    }
-    const used = <u32>(64 - clz<u64>(every));
-    if (valueBytes == 1) {
-      if (used <= bits) addBlock<Int8OneLimb>(pairs, ends, size, at);
-      else if (used <= 2 * bits) addBlock<Int8TwoLimbs>(pairs, ends, size, at);
-      else addBlock<Int8ThreeLimbs>(pairs, ends, size, at);
-    } else {
-      if (used <= bits) addBlock<Int16OneLimb>(pairs, ends, size, at);
-      else if (used <= 2 * bits) addBlock<Int16TwoLimbs>(pairs, ends, size, at);
-      else if (used <= 3 * bits) addBlock<Int16ThreeLimbs>(pairs, ends, size, at);
-      else addBlock<Int16FourLimbs>(pairs, ends, size, at);
-    }
-    at += <usize>size << 3;
-    left -= size;
-    offset += blockBytes(blockSize, valueBytes);
-    place = 0;
+    addLimbs(limbs, length, step, sums, out + (<usize>run << 3), alone);
   }
 }
 
-// What a block's loop is compiled for; the types only carry the choice.
+/** Zeros at [from, to), whole vectors. */
+function clear(from: usize, to: usize): void {
+  for (let at = from; at < to; at += 16) v128.store(at, i64x2.splat(0));
+}
+
+/** Coefficients and addresses of 8 streams in one block. @returns limbs of the longest coefficient, at least 1. */
+function setUp<T>(piece: usize, group: usize, offset: u32, place: u32): u32 {
+  const blocks = i32x4.splat(offset);
+  const skipped = i32x4.splat(<u32>levels(0, bytesOf<T>(), place));
+  const x = i32x4.add(blocks, v128.load(group));
+  const y = i32x4.add(blocks, v128.load(group, 16));
+  v128.store(piece, i32x4.add(x, skipped));
+  v128.store(piece, i32x4.add(y, skipped), 16);
+  const s = scales(x);
+  const t = scales(y);
+  // Coefficients of two streams each, below 2^41.
+  const v = v128.load(group, GROUP_BYTES);
+  const w = v128.load(group, GROUP_BYTES + 16);
+  let a = i64x2.extmul_low_i32x4_u(s, v);
+  let b = i64x2.extmul_high_i32x4_u(s, v);
+  let c = i64x2.extmul_low_i32x4_u(t, w);
+  let d = i64x2.extmul_high_i32x4_u(t, w);
+  const every = v128.or(v128.or(a, b), v128.or(c, d));
+  let rest = i64x2.extract_lane(every, 0) | i64x2.extract_lane(every, 1);
+  let used: u32 = 0;
+  do {
+    // Their low bits as pairs of int16.
+    const low = i8x16.shuffle(a, b, 0, 1, 8, 9, 16, 17, 24, 25, 0, 1, 8, 9, 16, 17, 24, 25);
+    const high = i8x16.shuffle(c, d, 0, 1, 8, 9, 16, 17, 24, 25, 0, 1, 8, 9, 16, 17, 24, 25);
+    const packed = i8x16.shuffle(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    v128.store(piece + (<usize>used << 4), v128.and(packed, i16x8.splat(<i16>(((<i32>1) << <i32>bitsOf<T>()) - 1))), 32);
+    a = i64x2.shr_u(a, bitsOf<T>());
+    b = i64x2.shr_u(b, bitsOf<T>());
+    c = i64x2.shr_u(c, bitsOf<T>());
+    d = i64x2.shr_u(d, bitsOf<T>());
+    rest >>= bitsOf<T>();
+    used++;
+  } while (rest != 0);
+  return used;
+}
+
+/** The scales of the blocks at four addresses. */
+// @ts-ignore: decorator
+@inline function scales(blocks: v128): v128 {
+  let v = v128.load32_zero(<usize>i32x4.extract_lane(blocks, 0));
+  v = v128.load32_lane(<usize>i32x4.extract_lane(blocks, 1), v, 1);
+  v = v128.load32_lane(<usize>i32x4.extract_lane(blocks, 2), v, 2);
+  v = v128.load32_lane(<usize>i32x4.extract_lane(blocks, 3), v, 3);
+  return i8x16.shuffle(v, v, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+}
+
+// What a piece's loop is compiled for; the types only carry the choice.
 class Int8OneLimb {}
 class Int8TwoLimbs {}
 class Int8ThreeLimbs {}
@@ -307,6 +372,8 @@ class Int16OneLimb {}
 class Int16TwoLimbs {}
 class Int16ThreeLimbs {}
 class Int16FourLimbs {}
+class FourStreams {}
+class EightStreams {}
 // @ts-ignore: decorator
 @inline function isInt8<T>(): bool {
   return idof<T>() == idof<Int8OneLimb>() || idof<T>() == idof<Int8TwoLimbs>() || idof<T>() == idof<Int8ThreeLimbs>();
@@ -319,97 +386,224 @@ class Int16FourLimbs {}
   return 4;
 }
 
-/** Eight coordinates at a time of all pairs: levels of two updates in turn, times limbs, in 2 int32 vectors per limb. */
-function addBlock<T>(pairs: usize, ends: usize, size: u32, out: usize): void {
-  const room = ends; // After the last pair.
-  const one = isInt8<T>() ? INT8_BITS : INT16_BITS;
-  const step = f64x2.splat(<f64>(1 << one));
-  for (let j: u32 = 0; j < size; j += 8) {
-    const offset = <usize>j * (isInt8<T>() ? 1 : 2);
-    let x0 = i32x4.splat(0);
-    let y0 = i32x4.splat(0);
-    let x1 = i32x4.splat(0);
-    let y1 = i32x4.splat(0);
-    let x2 = i32x4.splat(0);
-    let y2 = i32x4.splat(0);
-    let x3 = i32x4.splat(0);
-    let y3 = i32x4.splat(0);
-    for (let pair = pairs; pair < ends; pair += PAIR_BYTES) {
-      const a = isInt8<T>() ? v128.load8x8_s(<usize>load<u32>(pair) + offset) : swapped(v128.load(<usize>load<u32>(pair) + offset));
-      const b = isInt8<T>() ? v128.load8x8_s(<usize>load<u32>(pair, 4) + offset) : swapped(v128.load(<usize>load<u32>(pair, 4) + offset));
-      const x = firstHalf(a, b);
-      const y = secondHalf(a, b);
-      let c = v128.load32_splat(pair, 8);
-      x0 = i32x4.add(x0, i32x4.dot_i16x8_s(c, x));
-      y0 = i32x4.add(y0, i32x4.dot_i16x8_s(c, y));
-      if (limbsOf<T>() > 1) {
-        c = v128.load32_splat(pair, 12);
-        x1 = i32x4.add(x1, i32x4.dot_i16x8_s(c, x));
-        y1 = i32x4.add(y1, i32x4.dot_i16x8_s(c, y));
-      }
-      if (limbsOf<T>() > 2) {
-        c = v128.load32_splat(pair, 16);
-        x2 = i32x4.add(x2, i32x4.dot_i16x8_s(c, x));
-        y2 = i32x4.add(y2, i32x4.dot_i16x8_s(c, y));
-      }
-      if (limbsOf<T>() > 3) {
-        c = v128.load32_splat(pair, 20);
-        x3 = i32x4.add(x3, i32x4.dot_i16x8_s(c, x));
-        y3 = i32x4.add(y3, i32x4.dot_i16x8_s(c, y));
-      }
-    }
-    // Horner's scheme from the highest limb; every step is an integer of at most 2^41.
-    let r0 = f64x2.splat(0);
-    let r1 = f64x2.splat(0);
-    let r2 = f64x2.splat(0);
-    let r3 = f64x2.splat(0);
-    if (limbsOf<T>() > 3) {
-      r0 = f64x2.mul(step, f64x2.add(r0, low(x3)));
-      r1 = f64x2.mul(step, f64x2.add(r1, high(x3)));
-      r2 = f64x2.mul(step, f64x2.add(r2, low(y3)));
-      r3 = f64x2.mul(step, f64x2.add(r3, high(y3)));
-    }
-    if (limbsOf<T>() > 2) {
-      r0 = f64x2.mul(step, f64x2.add(r0, low(x2)));
-      r1 = f64x2.mul(step, f64x2.add(r1, high(x2)));
-      r2 = f64x2.mul(step, f64x2.add(r2, low(y2)));
-      r3 = f64x2.mul(step, f64x2.add(r3, high(y2)));
-    }
-    if (limbsOf<T>() > 1) {
-      r0 = f64x2.mul(step, f64x2.add(r0, low(x1)));
-      r1 = f64x2.mul(step, f64x2.add(r1, high(x1)));
-      r2 = f64x2.mul(step, f64x2.add(r2, low(y1)));
-      r3 = f64x2.mul(step, f64x2.add(r3, high(y1)));
-    }
-    r0 = f64x2.add(r0, low(x0));
-    r1 = f64x2.add(r1, high(x0));
-    r2 = f64x2.add(r2, low(y0));
-    r3 = f64x2.add(r3, high(y0));
-    const at = out + (<usize>j << 3);
-    if (size - j >= 8) {
-      v128.store(at, f64x2.add(v128.load(at), r0));
-      v128.store(at, f64x2.add(v128.load(at, 16), r1), 16);
-      v128.store(at, f64x2.add(v128.load(at, 32), r2), 32);
-      v128.store(at, f64x2.add(v128.load(at, 48), r3), 48);
-    } else {
-      v128.store(room, r0);
-      v128.store(room, r1, 16);
-      v128.store(room, r2, 32);
-      v128.store(room, r3, 48);
-      for (let i: usize = 0; i < <usize>(size - j); i++) {
-        store<f64>(at + (i << 3), load<f64>(at + (i << 3)) + load<f64>(room + (i << 3)));
+/** Adds a piece's products to the sums of its limbs. */
+function addPiece<T>(piece: usize, limbs: u32, streams: u32, size: u32, sums: usize): void {
+  if (idof<T>() == idof<Int8>()) {
+    if (limbs == 1) addStreams<Int8OneLimb>(piece, streams, size, sums);
+    else if (limbs == 2) addStreams<Int8TwoLimbs>(piece, streams, size, sums);
+    else addStreams<Int8ThreeLimbs>(piece, streams, size, sums);
+  } else if (limbs == 1) addStreams<Int16OneLimb>(piece, streams, size, sums);
+  else if (limbs == 2) addStreams<Int16TwoLimbs>(piece, streams, size, sums);
+  else if (limbs == 3) addStreams<Int16ThreeLimbs>(piece, streams, size, sums);
+  else addStreams<Int16FourLimbs>(piece, streams, size, sums);
+}
+
+function addStreams<T>(piece: usize, streams: u32, size: u32, sums: usize): void {
+  if (streams > 4) addVectors<T, EightStreams>(piece, size & ~7, sums);
+  else addVectors<T, FourStreams>(piece, size & ~7, sums);
+  for (let j = size & ~7; j < size; j++) {
+    for (let i: u32 = 0; i < streams; i++) {
+      const address = <usize>load<u32>(piece + (<usize>i << 2));
+      const level: i32 = isInt8<T>() ? load<i8>(address + j) : <i16>bswap<u16>(load<u16>(address + (<usize>j << 1)));
+      for (let limb: i32 = 0; limb < limbsOf<T>(); limb++) {
+        const at = sums + <usize>limb * LIMB_BYTES + (<usize>j << 2);
+        store<i32>(at, load<i32>(at) + level * load<u16>(piece + (<usize>limb << 4) + (<usize>i << 1), 32));
       }
     }
   }
 }
 
+/** Eight levels as int16. */
 // @ts-ignore: decorator
-@inline function low(v: v128): v128 {
-  return f64x2.convert_low_i32x4_s(v);
+@inline function levelsAt<T>(address: usize): v128 {
+  return isInt8<T>() ? v128.load8x8_s(address) : swapped(v128.load(address));
 }
+
+/** Eight coordinates at a time: levels of two updates in turn, times limbs, in 2 int32 vectors per limb. */
+function addVectors<T, Streams>(piece: usize, size: u32, sums: usize): void {
+  const eight = idof<Streams>() == idof<EightStreams>();
+  const c00 = v128.load32_splat(piece, 32);
+  const c01 = v128.load32_splat(piece, 36);
+  const c02 = v128.load32_splat(piece, 40);
+  const c03 = v128.load32_splat(piece, 44);
+  const c10 = v128.load32_splat(piece, 48);
+  const c11 = v128.load32_splat(piece, 52);
+  const c12 = v128.load32_splat(piece, 56);
+  const c13 = v128.load32_splat(piece, 60);
+  const c20 = v128.load32_splat(piece, 64);
+  const c21 = v128.load32_splat(piece, 68);
+  const c22 = v128.load32_splat(piece, 72);
+  const c23 = v128.load32_splat(piece, 76);
+  const c30 = v128.load32_splat(piece, 80);
+  const c31 = v128.load32_splat(piece, 84);
+  const c32 = v128.load32_splat(piece, 88);
+  const c33 = v128.load32_splat(piece, 92);
+  const a0 = <usize>load<u32>(piece);
+  const b0 = <usize>load<u32>(piece, 4);
+  const a1 = <usize>load<u32>(piece, 8);
+  const b1 = <usize>load<u32>(piece, 12);
+  const a2 = <usize>load<u32>(piece, 16);
+  const b2 = <usize>load<u32>(piece, 20);
+  const a3 = <usize>load<u32>(piece, 24);
+  const b3 = <usize>load<u32>(piece, 28);
+  const stop = sums + (<usize>size << 2);
+  let j: usize = 0;
+  for (let at = sums; at < stop; at += 32) {
+    let a = levelsAt<T>(a0 + j);
+    let b = levelsAt<T>(b0 + j);
+    let x = firstHalf(a, b);
+    let y = secondHalf(a, b);
+    let x0 = i32x4.add(v128.load(at), i32x4.dot_i16x8_s(c00, x));
+    let y0 = i32x4.add(v128.load(at, 16), i32x4.dot_i16x8_s(c00, y));
+    let x1 = x0;
+    let y1 = y0;
+    let x2 = x0;
+    let y2 = y0;
+    let x3 = x0;
+    let y3 = y0;
+    if (limbsOf<T>() > 1) {
+      x1 = i32x4.add(v128.load(at, LIMB_BYTES), i32x4.dot_i16x8_s(c10, x));
+      y1 = i32x4.add(v128.load(at, LIMB_BYTES + 16), i32x4.dot_i16x8_s(c10, y));
+    }
+    if (limbsOf<T>() > 2) {
+      x2 = i32x4.add(v128.load(at, 2 * LIMB_BYTES), i32x4.dot_i16x8_s(c20, x));
+      y2 = i32x4.add(v128.load(at, 2 * LIMB_BYTES + 16), i32x4.dot_i16x8_s(c20, y));
+    }
+    if (limbsOf<T>() > 3) {
+      x3 = i32x4.add(v128.load(at, 3 * LIMB_BYTES), i32x4.dot_i16x8_s(c30, x));
+      y3 = i32x4.add(v128.load(at, 3 * LIMB_BYTES + 16), i32x4.dot_i16x8_s(c30, y));
+    }
+    a = levelsAt<T>(a1 + j);
+    b = levelsAt<T>(b1 + j);
+    x = firstHalf(a, b);
+    y = secondHalf(a, b);
+    x0 = i32x4.add(x0, i32x4.dot_i16x8_s(c01, x));
+    y0 = i32x4.add(y0, i32x4.dot_i16x8_s(c01, y));
+    if (limbsOf<T>() > 1) {
+      x1 = i32x4.add(x1, i32x4.dot_i16x8_s(c11, x));
+      y1 = i32x4.add(y1, i32x4.dot_i16x8_s(c11, y));
+    }
+    if (limbsOf<T>() > 2) {
+      x2 = i32x4.add(x2, i32x4.dot_i16x8_s(c21, x));
+      y2 = i32x4.add(y2, i32x4.dot_i16x8_s(c21, y));
+    }
+    if (limbsOf<T>() > 3) {
+      x3 = i32x4.add(x3, i32x4.dot_i16x8_s(c31, x));
+      y3 = i32x4.add(y3, i32x4.dot_i16x8_s(c31, y));
+    }
+    if (eight) {
+      a = levelsAt<T>(a2 + j);
+      b = levelsAt<T>(b2 + j);
+      x = firstHalf(a, b);
+      y = secondHalf(a, b);
+      x0 = i32x4.add(x0, i32x4.dot_i16x8_s(c02, x));
+      y0 = i32x4.add(y0, i32x4.dot_i16x8_s(c02, y));
+      if (limbsOf<T>() > 1) {
+        x1 = i32x4.add(x1, i32x4.dot_i16x8_s(c12, x));
+        y1 = i32x4.add(y1, i32x4.dot_i16x8_s(c12, y));
+      }
+      if (limbsOf<T>() > 2) {
+        x2 = i32x4.add(x2, i32x4.dot_i16x8_s(c22, x));
+        y2 = i32x4.add(y2, i32x4.dot_i16x8_s(c22, y));
+      }
+      if (limbsOf<T>() > 3) {
+        x3 = i32x4.add(x3, i32x4.dot_i16x8_s(c32, x));
+        y3 = i32x4.add(y3, i32x4.dot_i16x8_s(c32, y));
+      }
+      a = levelsAt<T>(a3 + j);
+      b = levelsAt<T>(b3 + j);
+      x = firstHalf(a, b);
+      y = secondHalf(a, b);
+      x0 = i32x4.add(x0, i32x4.dot_i16x8_s(c03, x));
+      y0 = i32x4.add(y0, i32x4.dot_i16x8_s(c03, y));
+      if (limbsOf<T>() > 1) {
+        x1 = i32x4.add(x1, i32x4.dot_i16x8_s(c13, x));
+        y1 = i32x4.add(y1, i32x4.dot_i16x8_s(c13, y));
+      }
+      if (limbsOf<T>() > 2) {
+        x2 = i32x4.add(x2, i32x4.dot_i16x8_s(c23, x));
+        y2 = i32x4.add(y2, i32x4.dot_i16x8_s(c23, y));
+      }
+      if (limbsOf<T>() > 3) {
+        x3 = i32x4.add(x3, i32x4.dot_i16x8_s(c33, x));
+        y3 = i32x4.add(y3, i32x4.dot_i16x8_s(c33, y));
+      }
+    }
+    v128.store(at, x0);
+    v128.store(at, y0, 16);
+    if (limbsOf<T>() > 1) {
+      v128.store(at, x1, LIMB_BYTES);
+      v128.store(at, y1, LIMB_BYTES + 16);
+    }
+    if (limbsOf<T>() > 2) {
+      v128.store(at, x2, 2 * LIMB_BYTES);
+      v128.store(at, y2, 2 * LIMB_BYTES + 16);
+    }
+    if (limbsOf<T>() > 3) {
+      v128.store(at, x3, 3 * LIMB_BYTES);
+      v128.store(at, y3, 3 * LIMB_BYTES + 16);
+    }
+    j += isInt8<T>() ? 8 : 16;
+  }
+}
+
+/**
+ * Adds a run's limbs to its results by Horner's scheme from the highest; every step is an integer of at most 2^41.
+ *
+ * @param step address of 2^bits as float64: a constant would be made anew each time.
+ */
+function addLimbs(limbs: u32, length: u32, step: usize, sums: usize, out: usize, first: bool): void {
+  if (limbs == 1) addRun<OneLimb>(length, step, sums, out, first);
+  else if (limbs == 2) addRun<TwoLimbs>(length, step, sums, out, first);
+  else if (limbs == 3) addRun<ThreeLimbs>(length, step, sums, out, first);
+  else addRun<FourLimbs>(length, step, sums, out, first);
+}
+
+class OneLimb {}
+class TwoLimbs {}
+class ThreeLimbs {}
+class FourLimbs {}
+
+function addRun<T>(length: u32, step: usize, sums: usize, out: usize, first: bool): void {
+  const factor = v128.load64_splat(step);
+  const whole = sums + (<usize>(length & ~3) << 2);
+  let target = out;
+  let at = sums;
+  if (first) {
+    for (; at < whole; at += 16) {
+      v128.store(target, joinedLimbs<T>(at, factor));
+      v128.store(target, joinedLimbs<T>(at + 8, factor), 16);
+      target += 32;
+    }
+  } else {
+    for (; at < whole; at += 16) {
+      v128.store(target, f64x2.add(v128.load(target), joinedLimbs<T>(at, factor)));
+      v128.store(target, f64x2.add(v128.load(target, 16), joinedLimbs<T>(at + 8, factor)), 16);
+      target += 32;
+    }
+  }
+  for (; at < sums + (<usize>length << 2); at += 4) {
+    const sum = f64x2.extract_lane(joinedLimbs<T>(at, factor), 0);
+    store<f64>(target, first ? sum : load<f64>(target) + sum);
+    target += 8;
+  }
+}
+
 // @ts-ignore: decorator
-@inline function high(v: v128): v128 {
-  return f64x2.convert_low_i32x4_s(i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+@inline function joinedLimbs<T>(at: usize, factor: v128): v128 {
+  let sum = f64x2.splat(0);
+  if (idof<T>() == idof<FourLimbs>()) sum = f64x2.mul(factor, limb(at, 3 * LIMB_BYTES));
+  if (idof<T>() == idof<FourLimbs>()) sum = f64x2.mul(factor, f64x2.add(sum, limb(at, 2 * LIMB_BYTES)));
+  if (idof<T>() == idof<ThreeLimbs>()) sum = f64x2.mul(factor, limb(at, 2 * LIMB_BYTES));
+  if (idof<T>() == idof<ThreeLimbs>() || idof<T>() == idof<FourLimbs>()) sum = f64x2.mul(factor, f64x2.add(sum, limb(at, LIMB_BYTES)));
+  if (idof<T>() == idof<TwoLimbs>()) sum = f64x2.mul(factor, limb(at, LIMB_BYTES));
+  if (idof<T>() == idof<OneLimb>()) return limb(at, 0);
+  return f64x2.add(sum, limb(at, 0));
+}
+/** Two coordinates of a limb. */
+// @ts-ignore: decorator
+@inline function limb(at: usize, offset: usize): v128 {
+  return f64x2.convert_low_i32x4_s(v128.load64_zero(at + offset));
 }
 
 /** Adds what sparse rows store: the rest is 0. Partial sums stay below 2^40. */
