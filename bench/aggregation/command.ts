@@ -150,7 +150,7 @@ async function run(options: Options, file: string | undefined): Promise<void> {
     repeats: quick ? 3 : 7,
     patience: quick
       ? { backends: { totalMs: 500, singleMs: 4_000 }, peers: { totalMs: 200, singleMs: 1_000 } }
-      : { backends: { totalMs: 2_500, singleMs: 30_000 }, peers: { totalMs: 1_000, singleMs: 4_000 } },
+      : { backends: { totalMs: 2_500, singleMs: 15_000 }, peers: { totalMs: 700, singleMs: 3_000 } },
   };
   const cells = cellsOf(plan);
   const checkpoint = new Checkpoint(CHECKPOINTS, [

@@ -79,11 +79,13 @@ describe("the committed results of the aggregation bench", () => {
     if (results === undefined) return t.skip(`${RESULTS} is not there: nothing was measured yet`);
     assert.equal(results.quick, false);
     assert.equal(formatResults(results), read(RESULTS));
-    const measured = new Set(results.rows.map(({ name }) => name));
+    const seen = (what: "name" | "k" | "d"): unknown[] => [...new Set(results.rows.map((row) => row[what]))];
     assert.deepEqual(
-      [...measured],
+      seen("name"),
       [...KERNELS, ...RULES].map(({ name }) => name),
     );
+    assert.deepEqual(seen("k"), [20, 100]);
+    assert.deepEqual(seen("d"), [100_000, 1_000_000, 10_000_000]);
   });
 });
 
