@@ -112,7 +112,7 @@ class Screen implements DemoAudience {
     this.#line(`                   ${text}`);
   }
 
-  end({ report, expectations, ok, files }: DemoOutcome, options: DemoOptions): void {
+  end({ report, expectations, ok, aggregators, files }: DemoOutcome, options: DemoOptions): void {
     this.#line("");
     this.#line("  member         samples   score (nats)   reputation   rounds kept        reward");
     for (const member of report.members) {
@@ -121,6 +121,7 @@ class Screen implements DemoAudience {
         `  ${member.name.padEnd(12)} ${String(member.samples).padStart(9)} ${member.score.toFixed(4).padStart(14)} ${member.reputation.toFixed(3).padStart(12)} ${String(member.participation).padStart(13)} ${reward.padStart(13)}`,
       );
     }
+    const devices = new Set(aggregators.map(({ backend, device }) => `${backend} (${device})`));
     const { total = 0, ...stages } = report.seconds;
     const [slowest] = Object.entries(stages).sort(([, a], [, b]) => b - a);
     this.#line("");
@@ -129,6 +130,7 @@ class Screen implements DemoAudience {
     );
     for (const { round, link, detail } of report.audit?.failures ?? [])
       this.#line(`    ${round === null ? "run" : `round ${round}`}, ${link}: ${detail}`);
+    this.#line(`  validators aggregated on ${[...devices].join(", ")}; the audit repeated it with the reference`);
     this.#line(`  ${total.toFixed(1)} s in all; slowest stage: ${slowest?.[0]} (${slowest?.[1].toFixed(1)} s)`);
     this.#line(`  model  ${resolve(files.model)}`);
     this.#line(`  page   ${resolve(files.page)}`);

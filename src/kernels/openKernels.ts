@@ -21,7 +21,7 @@ export interface KernelOptions {
 export async function openKernels({ device, threads, logger = SILENT }: KernelOptions): Promise<WideKernels> {
   const kernels = device === "cpu" ? undefined : await openGpu(device, threads, logger);
   const opened = kernels ?? (await openCpu(threads));
-  logger.info({ ...opened.device }, "aggregation device");
+  logger.info(deviceFields(opened), "aggregation device");
   return opened;
 }
 
@@ -51,9 +51,14 @@ export function withFallback(kernels: WideKernels, threads: number | undefined, 
   return new FallbackKernels(kernels, async (reason) => {
     const cpu = await openCpu(threads);
     logger.warn(
-      { code: reason.code, reason: reason.message, ...cpu.device },
+      { code: reason.code, reason: reason.message, ...deviceFields(cpu) },
       "the GPU failed; aggregation goes on with the processor",
     );
     return cpu;
   });
+}
+
+/** What computes, as fields of a log line, where `name` already names the participant. */
+function deviceFields({ device }: WideKernels): Record<string, unknown> {
+  return { backend: device.backend, device: device.name, threads: device.threads };
 }

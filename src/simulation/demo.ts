@@ -36,7 +36,7 @@ import { type DemoFaults, demoFaults, validatorFault } from "./demoFaults.ts";
 import { type FederationFiles, layOutFederation, writeParticipantFiles } from "./demoFederation.ts";
 import type { DemoOptions } from "./demoOptions.ts";
 import { demoRecipe } from "./demoRecipe.ts";
-import { type Expectation, judgeDemo } from "./demoVerdict.ts";
+import { type Aggregator, type Expectation, judgeDemo } from "./demoVerdict.ts";
 import { evaluateCheckpoint, observeRound, type RunObserver } from "./observeRun.ts";
 import { asProcess, inProcess, type Participant, type ParticipantPlan } from "./participants.ts";
 import { startRpcProxy } from "./rpcProxy.ts";
@@ -56,6 +56,8 @@ export interface DemoOutcome {
   readonly expectations: readonly Expectation[];
   readonly ok: boolean;
   readonly proveMs: readonly number[];
+  /** What aggregated, as each validator said when it started. */
+  readonly aggregators: readonly Aggregator[];
   /** Gas of executing the verifier on the last proof. */
   readonly verifyGas: number;
   readonly files: { readonly model: string; readonly page: string };
@@ -78,8 +80,11 @@ export async function runDemo(
   await using resources = new AsyncDisposableStack();
   const clock = new StageClock(audience, signal);
   const proveMs: number[] = [];
+  const aggregators: Aggregator[] = [];
   const logger = demoLogger((fields, message) => {
-    if (typeof fields["proveMs"] === "number") proveMs.push(fields["proveMs"]);
+    const { proveMs: milliseconds, backend, device } = fields;
+    if (typeof milliseconds === "number") proveMs.push(milliseconds);
+    if (typeof backend === "string" && typeof device === "string") aggregators.push({ backend, device });
     onLog(fields, message);
   });
 
@@ -199,13 +204,14 @@ export async function runDemo(
   const seconds = clock.finish();
   const timed: RunReport = { ...report, seconds };
   await writeFile(page, renderReport(timed));
-  const expectations = judgeDemo(timed, faults, options, memberIds);
+  const expectations = judgeDemo(timed, faults, options, memberIds, aggregators);
   const verifyGas = await lastVerificationGas(observer, endpoint, rounds);
   return {
     report: timed,
     expectations,
     ok: expectations.every(({ met }) => met),
     proveMs,
+    aggregators,
     verifyGas,
     files: { model, page },
   };

@@ -2,7 +2,14 @@
 import type { DemoOutcome } from "./demo.ts";
 
 /** The demo's result as one JSON object for programs. */
-export function summariseDemo({ report, expectations, ok, proveMs, verifyGas }: DemoOutcome): Record<string, unknown> {
+export function summariseDemo({
+  report,
+  expectations,
+  ok,
+  proveMs,
+  aggregators,
+  verifyGas,
+}: DemoOutcome): Record<string, unknown> {
   const rounds = report.rounds.filter(({ closing }) => !closing);
   const finalised = rounds.filter(({ outcome }) => outcome === "finalised");
   const name = new Map(report.members.map((member) => [member.id, member.name]));
@@ -33,6 +40,7 @@ export function summariseDemo({ report, expectations, ok, proveMs, verifyGas }: 
       ["commit", "verdict", "attest", "finalise", "settle", "claim"].map((call) => [call, gasOf(call)]),
     ),
     proof: { proveMs: sorted[sorted.length >> 1] ?? null, verifyGas },
+    aggregators,
     seconds: report.seconds,
     promises: expectations,
   };

@@ -12,12 +12,19 @@ export interface Expectation {
   readonly seen: string;
 }
 
+/** A validator's wide kernels: the backend, and the name of the device. */
+export interface Aggregator {
+  readonly backend: string;
+  readonly device: string;
+}
+
 /** Every promise of the demo held against what chain and store show. The demo's exit code is this list and nothing else. */
 export function judgeDemo(
   report: RunReport,
   faults: DemoFaults,
   options: DemoOptions,
   memberIds: readonly number[],
+  aggregators: readonly Aggregator[],
 ): Expectation[] {
   const rounds = report.rounds.filter(({ closing, outcome }) => !closing && outcome === "finalised");
   const round = (number: number): RoundReport | undefined =>
@@ -38,6 +45,13 @@ export function judgeDemo(
   const accuracy = rounds.at(-1)?.accuracy ?? 0;
   if (options.rounds >= DEMO_ACCURACY.rounds)
     expect(`accuracy is at least ${DEMO_ACCURACY.atLeast}`, accuracy >= DEMO_ACCURACY.atLeast, accuracy.toFixed(4));
+
+  const asked = options.device === "auto" ? ["cpu", "gpu"] : [options.device];
+  expect(
+    `every validator aggregates on a fast backend (--device ${options.device})`,
+    aggregators.length >= options.validators && aggregators.every(({ backend }) => asked.includes(backend)),
+    [...new Set(aggregators.map(({ backend, device }) => `${backend}: ${device}`))].join(", "),
+  );
 
   // With one member refused four updates are left, and ByzFed at τ = 2 keeps even a ×4 negation among four in about one deal of the data in
   // three (two of seven seeds tried). The default deal is none of them, and is held to every round.
