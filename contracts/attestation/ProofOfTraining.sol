@@ -50,8 +50,20 @@ contract ProofOfTraining is IProofOfTraining {
 
     /// @inheritdoc IProofOfTraining
     function attest(uint64 run, uint32 round, bytes32 seal) external {
-        (uint16 validatorId, uint8 validatorIndex) = trainingLedger.recordAttestation(run, round, msg.sender, seal);
+        (uint16 validatorId, uint8 validatorIndex, bool scored) =
+            trainingLedger.recordAttestation(run, round, msg.sender, seal);
+        if (scored) revert ProofOfTrainingScoresMissing(run, round);
         emit Attested(run, round, validatorId, validatorIndex, seal);
+    }
+
+    /// @inheritdoc IProofOfTraining
+    function attestWithScores(uint64 run, uint32 round, bytes32 seal, bytes32 scoreCommitment) external {
+        (uint16 validatorId, uint8 validatorIndex, bool scored) =
+            trainingLedger.recordAttestation(run, round, msg.sender, seal);
+        if (!scored) revert ProofOfTrainingScoresUnwanted(run, round);
+        if (scoreCommitment == 0) revert ProofOfTrainingScoresMissing(run, round);
+        emit Attested(run, round, validatorId, validatorIndex, seal);
+        shapleyRewards.commitScores(run, round, validatorId, validatorIndex, scoreCommitment);
     }
 
     /// @inheritdoc IProofOfTraining

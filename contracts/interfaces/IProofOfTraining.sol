@@ -25,6 +25,10 @@ interface IProofOfTraining {
     /// @notice A closing round leaves the model as it is.
     error ProofOfTrainingClosingChangesModel(bytes32 modelRoot, bytes32 checkpointCid, uint256 updateNormSq);
     error ProofOfTrainingBadExtension(bytes32 extension);
+    /// @notice Updates of this round are scored by each validator: the seal comes with a commitment to scores.
+    error ProofOfTrainingScoresMissing(uint64 run, uint32 round);
+    /// @notice Scores of this round are part of the result, or there are none: no commitment comes with the seal.
+    error ProofOfTrainingScoresUnwanted(uint64 run, uint32 round);
     /// @notice Fewer than q stored seals open to this result: one of its values is not what the quorum sealed.
     error ProofOfTrainingNoQuorum(uint256 agreeing, uint256 quorum);
     /// @notice The result is not the one behind the round's recorded head.
@@ -61,7 +65,14 @@ interface IProofOfTraining {
 
     /// @notice Seals a result: keccak256(abi.encode(tag("attestation"), chainId, this, T, signer)). A validator of the round's set, once.
     /// Phase: attesting. With the n-th seal the phase ends in this block.
+    /// In runs with attested scoring only the closing round is sealed so.
     function attest(uint64 run, uint32 round, bytes32 seal) external;
+
+    /// @notice As `attest`, with a commitment to the scores that the validator gives on its own held-out data. Runs with attested scoring, all
+    /// rounds but the closing one.
+    /// @param scoreCommitment keccak256(abi.encode(tag("scores"), chainId, shapleyRewards, run, round, validatorIndex, salt, scores)), `scores`
+    /// being int32[] of the kept updates, ascending memberId; not 0.
+    function attestWithScores(uint64 run, uint32 round, bytes32 seal, bytes32 scoreCommitment) external;
 
     /// @notice Opens T, checks q seals and the proof, and makes the round the run's head. Phase: finalising. Callers: the round's validators
     /// (round + j) mod n with j ≤ ⌊(block − end of attesting) / viewBlocks⌋, unsuspended.

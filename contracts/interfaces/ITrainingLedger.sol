@@ -144,9 +144,12 @@ interface ITrainingLedger {
     function verdict(uint64 run, uint32 round, uint256 bitmap, bytes calldata codes, bytes32 reveal) external;
 
     /// @notice Stores a seal. ProofOfTraining only. Phase: attesting.
+    /// @return validatorId the signer's.
+    /// @return validatorIndex its place in the round's set.
+    /// @return scored whether the validators of this round commit to scores of their own: attested scoring, and not a closing round.
     function recordAttestation(uint64 run, uint32 round, address signer, bytes32 seal)
         external
-        returns (uint16 validatorId, uint8 validatorIndex);
+        returns (uint16 validatorId, uint8 validatorIndex, bool scored);
 
     /// @notice Makes a finalised round the run's head. ProofOfTraining only. Phase: finalising.
     function recordFinalisation(RoundResult calldata result, bytes32 head) external;

@@ -5,8 +5,8 @@ import {Credit} from "../types/Credit.sol";
 import {CommittedUpdate} from "../types/RoundTypes.sol";
 
 /// @title Array access without bounds or range checks
-/// @notice For the loop over updates in `finalise`, where the checks cost more than the work. Whoever calls this has compared the index with the
-/// array's length, and says why the words read from calldata are in range.
+/// @notice For the loop over updates in `finalise` and the sort in `bookScores`, where the checks cost more than the work. Whoever calls this has
+/// compared the index with the array's length, and says why the words read from calldata are in range.
 library Raw {
     function at(bytes32[] memory words, uint256 i) internal pure returns (bytes32 value) {
         assembly ("memory-safe") {
@@ -51,6 +51,18 @@ library Raw {
     function samplesOf(CommittedUpdate calldata update) internal pure returns (uint256 value) {
         assembly ("memory-safe") {
             value := calldataload(add(update, 0x80))
+        }
+    }
+
+    function at(int32[] memory words, uint256 i) internal pure returns (int32 value) {
+        assembly ("memory-safe") {
+            value := mload(add(words, add(0x20, shl(5, i))))
+        }
+    }
+
+    function put(int32[] memory words, uint256 i, int32 value) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(words, add(0x20, shl(5, i))), value)
         }
     }
 

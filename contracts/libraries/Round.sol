@@ -12,6 +12,8 @@ library Round {
     uint8 internal constant CLOSING = 1;
     /// Every member of the roster is invited, so that a commit need not look it up.
     uint8 internal constant ALL_INVITED = 2;
+    /// Validators seal a commitment to scores of their own with the result.
+    uint8 internal constant SCORED = 4;
 
     /// One slot, read by every call of the round and written by commits and attestations. Ends are blocks after `openedBlock`; they start as the
     /// deadlines and move forward when everyone entitled has acted.
@@ -47,6 +49,8 @@ library Round {
         uint32 viewBlocks;
         /// commitBlocks + judgeBlocks + attestBlocks.
         uint32 phaseBlocks;
+        /// Updates are scored by each validator on its own data.
+        bool attestedScores;
     }
 
     struct Data {

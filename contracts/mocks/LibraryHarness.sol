@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {AttestedScores} from "../libraries/AttestedScores.sol";
 import {Bits} from "../libraries/Bits.sol";
 import {Cohort} from "../libraries/Cohort.sol";
 import {CohortRisk} from "../libraries/CohortRisk.sol";
@@ -11,7 +12,7 @@ import {Quorum} from "../libraries/Quorum.sol";
 import {Reputation} from "../libraries/Reputation.sol";
 import {Split} from "../libraries/Split.sol";
 import {VerdictCounters} from "../libraries/VerdictCounters.sol";
-import {CutOff} from "../types/RewardTypes.sol";
+import {CutOff, ScoreReveal} from "../types/RewardTypes.sol";
 import {CommittedUpdate, RoundResult} from "../types/RoundTypes.sol";
 import {TAG_ATTESTATION, TAG_BEACON, TAG_HEAD} from "../types/Tags.sol";
 
@@ -96,6 +97,21 @@ contract LibraryHarness {
         bytes32 paramsDigest
     ) external pure returns (bytes32) {
         return keccak256(abi.encode(TAG_HEAD, chainId, proofOfTraining, result, setDigest, ruleId, paramsDigest));
+    }
+
+    function scoreCommitment(
+        address rewards,
+        uint64 run,
+        uint32 round,
+        uint8 validatorIndex,
+        bytes32 salt,
+        int32[] calldata scores
+    ) external view returns (bytes32) {
+        return AttestedScores.commitment(rewards, run, round, validatorIndex, salt, scores);
+    }
+
+    function lowerMedian(ScoreReveal[] calldata reveals, uint256 row) external pure returns (int32) {
+        return AttestedScores.lowerMedian(reveals, row);
     }
 
     function challenge(

@@ -8,11 +8,13 @@ import {IConsortium} from "../interfaces/IConsortium.sol";
 import {IProofOfTraining} from "../interfaces/IProofOfTraining.sol";
 import {IShapleyRewards} from "../interfaces/IShapleyRewards.sol";
 import {ITrainingLedger} from "../interfaces/ITrainingLedger.sol";
+import {AttestedScores} from "../libraries/AttestedScores.sol";
 import {Bits} from "../libraries/Bits.sol";
 import {Split} from "../libraries/Split.sol";
 import {StandingSlot, StandingSlotLibrary} from "../libraries/StandingSlot.sol";
 import {Credit} from "../types/Credit.sol";
-import {CutOff, Dispute, RewardAccount, Standing} from "../types/RewardTypes.sol";
+import {ATTESTED_SCORING} from "../types/Limits.sol";
+import {AttestedRound, CutOff, Dispute, RewardAccount, ScoreReveal, Standing} from "../types/RewardTypes.sol";
 import {Role} from "../types/RosterTypes.sol";
 import {CommittedUpdate, RoundResult, RoundView} from "../types/RoundTypes.sol";
 import {RunParams} from "../types/RunTypes.sol";
@@ -54,6 +56,7 @@ contract ShapleyRewards is IShapleyRewards, ReentrancyGuardTransient {
     mapping(uint64 run => mapping(uint32 memberId => StandingSlot)) private _standings;
     mapping(uint64 run => mapping(uint32 round => DisputeState)) private _disputes;
     mapping(uint64 run => mapping(uint32 round => mapping(Role => mapping(uint32 id => bool)))) private _bonds;
+    mapping(uint64 run => mapping(uint32 round => AttestedScores.State)) private _attested;
 
     /// @dev Deployed last: refuses contracts that are not wired to each other and to this one.
     constructor(IConsortium consortium_, ITrainingLedger trainingLedger_, address proofOfTraining_) {
@@ -84,6 +87,7 @@ contract ShapleyRewards is IShapleyRewards, ReentrancyGuardTransient {
         account.challengeBlocks = params.challengeBlocks;
         account.alphaQ16 = params.alphaQ16;
         account.omegaQ16 = params.omegaQ16;
+        account.scoring = params.scoring;
         emit Escrowed(run, sponsor, params.token, params.pool);
         _pull(params.token, sponsor, params.pool);
     }
@@ -93,13 +97,76 @@ contract ShapleyRewards is IShapleyRewards, ReentrancyGuardTransient {
         if (msg.sender != proofOfTraining) revert ShapleyRewardsUnauthorized(msg.sender);
         RewardAccount storage account = _accounts[run];
         uint256 alphaQ16 = account.alphaQ16;
-        account.windowEnd = uint40(_latest(account.windowEnd, block.number + account.challengeBlocks));
+        if (account.scoring == ATTESTED_SCORING) {
+            _checkNoScores(run, credits);
+            ++account.pendingScores;
+        }
+        account.windowEnd = uint40(_latest(account.windowEnd, block.number + _disputeBlocks(account)));
 
         mapping(uint32 => StandingSlot) storage standings = _standings[run];
         for (uint256 i = 0; i < credits.length; ++i) {
             uint32 memberId = credits[i].memberId();
             standings[memberId] = standings[memberId].book(credits[i], alphaQ16);
         }
+    }
+
+    /// @inheritdoc IShapleyRewards
+    function commitScores(uint64 run, uint32 round, uint16 validatorId, uint8 validatorIndex, bytes32 commitment) external {
+        if (msg.sender != proofOfTraining) revert ShapleyRewardsUnauthorized(msg.sender);
+        _attested[run][round].commitments[validatorIndex] = commitment;
+        emit ScoresCommitted(run, round, validatorId, validatorIndex, commitment);
+    }
+
+    // ------------------------------------------------------------------ attested scores
+
+    /// @inheritdoc IShapleyRewards
+    function revealScores(uint64 run, uint32 round, int32[] calldata scores, bytes32 salt) external {
+        (uint8 index, uint16 validatorId,) = trainingLedger.seatInRound(run, round, msg.sender);
+        uint256 revealEnd = attestedScoresOf(run, round).revealEnd;
+        if (revealEnd == 0) revert ShapleyRewardsNoAttestedScores(run, round);
+        if (block.number > revealEnd) revert ShapleyRewardsWindowClosed(run, round, block.number, revealEnd);
+        AttestedScores.State storage state = _attested[run][round];
+        uint32 revealed = state.revealed;
+        if (Bits.has(revealed, index)) revert ShapleyRewardsAlreadyRevealed(run, round, validatorId);
+        uint256 kept = Bits.count(trainingLedger.recordOf(run, round).kept);
+        if (scores.length != kept) revert ShapleyRewardsScoreCount(run, round, scores.length, kept);
+        _checkCommitment(run, round, index, scores, salt);
+
+        state.revealed = revealed | (uint32(1) << index);
+        emit ScoresRevealed(run, round, validatorId, index, scores, salt);
+    }
+
+    /// @inheritdoc IShapleyRewards
+    function bookScores(RoundResult calldata result, CommittedUpdate[] calldata accepted, ScoreReveal[] calldata reveals)
+        external
+    {
+        (uint64 run, uint32 round) = (result.run, result.round);
+        AttestedRound memory attested = attestedScoresOf(run, round);
+        if (attested.revealEnd == 0) revert ShapleyRewardsNoAttestedScores(run, round);
+        if (attested.voided) revert ShapleyRewardsAlreadyVoided(run, round);
+        if (attested.booked) revert ShapleyRewardsAlreadyBooked(run, round);
+        if (block.number <= attested.bookAfter) {
+            revert ShapleyRewardsWindowOpen(run, block.number, attested.bookAfter);
+        }
+        _checkReveals(run, round, attested.revealed, reveals);
+        (uint32[] memory memberIds, uint256 kept) = IProofOfTraining(proofOfTraining).openHead(result, accepted);
+
+        _attested[run][round].booked = true;
+        --_accounts[run].pendingScores;
+        bool enough = reveals.length >= AttestedScores.needed(trainingLedger.roundOf(run, round).validators);
+        uint32[] memory ids = new uint32[](Bits.count(kept));
+        int32[] memory scores = new int32[](ids.length);
+        uint256 row = 0;
+        for (uint256 i = 0; i < memberIds.length; ++i) {
+            if (!Bits.has(kept, i)) continue;
+            ids[row] = memberIds[i];
+            if (enough) {
+                scores[row] = AttestedScores.lowerMedian(reveals, row);
+                _addScore(run, memberIds[i], scores[row]);
+            }
+            ++row;
+        }
+        emit ScoresBooked(run, round, reveals.length, ids, scores);
     }
 
     // ------------------------------------------------------------------ disputes
@@ -145,7 +212,14 @@ contract ShapleyRewards is IShapleyRewards, ReentrancyGuardTransient {
 
         state.upheld = true;
         account.bondsAtStake -= account.disputeBond * state.parties;
-        ++account.pendingVoids;
+        if (account.scoring == ATTESTED_SCORING) {
+            // Booking waits for the end of voting, so there is nothing to take back.
+            state.voided = true;
+            --account.pendingScores;
+            emit ScoresVoided(run, round, new uint32[](0), new int32[](0));
+        } else {
+            ++account.pendingVoids;
+        }
     }
 
     /// @inheritdoc IShapleyRewards
@@ -194,6 +268,7 @@ contract ShapleyRewards is IShapleyRewards, ReentrancyGuardTransient {
         if (!trainingLedger.hasEnded(run)) revert ShapleyRewardsRunNotEnded(run);
         if (block.number <= account.windowEnd) revert ShapleyRewardsWindowOpen(run, block.number, account.windowEnd);
         if (account.pendingVoids != 0) revert ShapleyRewardsVoidPending(run, account.pendingVoids);
+        if (account.pendingScores != 0) revert ShapleyRewardsScoresPending(run, account.pendingScores);
 
         account.settled = true;
         uint256 pool = uint256(account.pool) + account.bondsAtStake;
@@ -257,6 +332,27 @@ contract ShapleyRewards is IShapleyRewards, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IShapleyRewards
+    function attestedScoresOf(uint64 run, uint32 round) public view returns (AttestedRound memory attested) {
+        RewardAccount storage account = _accounts[run];
+        if (account.scoring != ATTESTED_SCORING) return attested;
+        (uint256 raiseEnd,) = _window(run, round);
+        if (raiseEnd == 0) return attested;
+        uint256 challengeBlocks = account.challengeBlocks;
+        DisputeState storage dispute_ = _disputes[run][round];
+        AttestedScores.State storage state = _attested[run][round];
+        attested.revealEnd = uint40(raiseEnd - challengeBlocks);
+        attested.bookAfter = uint40(dispute_.parties != 0 ? raiseEnd + challengeBlocks : raiseEnd);
+        attested.revealed = state.revealed;
+        attested.booked = state.booked;
+        attested.voided = dispute_.upheld;
+    }
+
+    /// @inheritdoc IShapleyRewards
+    function scoreCommitmentOf(uint64 run, uint32 round, uint8 validatorIndex) external view returns (bytes32) {
+        return _attested[run][round].commitments[validatorIndex];
+    }
+
+    /// @inheritdoc IShapleyRewards
     function hasBond(uint64 run, uint32 round, Role role, uint32 id) external view returns (bool) {
         return _bonds[run][round][role][id];
     }
@@ -276,9 +372,48 @@ contract ShapleyRewards is IShapleyRewards, ReentrancyGuardTransient {
     function _window(uint64 run, uint32 round) private view returns (uint256 raiseEnd, uint256 quorum) {
         RoundView memory view_ = trainingLedger.roundOf(run, round);
         if (view_.finalisedBlock != 0 && !view_.closing) {
-            raiseEnd = uint256(view_.finalisedBlock) + _accounts[run].challengeBlocks;
+            raiseEnd = uint256(view_.finalisedBlock) + _disputeBlocks(_accounts[run]);
         }
         quorum = view_.quorum;
+    }
+
+    /// Blocks after finalisation in which scores can be disputed. Attested scores are revealed in the first half of them: what was revealed in
+    /// the last possible block can still be disputed.
+    function _disputeBlocks(RewardAccount storage account) private view returns (uint256) {
+        uint256 challengeBlocks = account.challengeBlocks;
+        return account.scoring == ATTESTED_SCORING ? 2 * challengeBlocks : challengeBlocks;
+    }
+
+    function _checkNoScores(uint64 run, Credit[] calldata credits) private pure {
+        for (uint256 i = 0; i < credits.length; ++i) {
+            int32 score = credits[i].score();
+            if (score != 0) revert ShapleyRewardsScoreInResult(run, credits[i].memberId(), score);
+        }
+    }
+
+    /// Exactly the revealed scores, each as its validator committed to it: ascending validator index.
+    function _checkReveals(uint64 run, uint32 round, uint32 revealed, ScoreReveal[] calldata reveals) private view {
+        uint256 count = Bits.count(revealed);
+        if (reveals.length != count) revert ShapleyRewardsRevealCount(run, round, reveals.length, count);
+        uint256 next = 0;
+        for (uint8 index = 0; next < count; ++index) {
+            if (!Bits.has(revealed, index)) continue;
+            _checkCommitment(run, round, index, reveals[next].scores, reveals[next].salt);
+            ++next;
+        }
+    }
+
+    function _checkCommitment(uint64 run, uint32 round, uint8 index, int32[] calldata scores, bytes32 salt) private view {
+        bytes32 given = AttestedScores.commitment(address(this), run, round, index, salt, scores);
+        bytes32 committed = _attested[run][round].commitments[index];
+        if (given != committed) revert ShapleyRewardsCommitmentMismatch(run, round, index, given, committed);
+    }
+
+    function _addScore(uint64 run, uint32 memberId, int32 score) private {
+        Standing memory standing = standingOf(run, memberId);
+        standing.contribution += score;
+        if (score > 0) ++standing.participation;
+        _standings[run][memberId] = StandingSlotLibrary.pack(standing);
     }
 
     /// One pass over the members ever admitted, at most 1024.

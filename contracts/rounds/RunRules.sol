@@ -4,7 +4,13 @@ pragma solidity ^0.8.28;
 import {IProofVerifier} from "../interfaces/IProofVerifier.sol";
 import {ITrainingLedger} from "../interfaces/ITrainingLedger.sol";
 import {CohortRisk} from "../libraries/CohortRisk.sol";
-import {GETH_DEVELOPMENT_CHAIN_ID, HARDHAT_CHAIN_ID, MAX_CAPACITY, ONE_Q16} from "../types/Limits.sol";
+import {
+    ATTESTED_SCORING,
+    GETH_DEVELOPMENT_CHAIN_ID,
+    HARDHAT_CHAIN_ID,
+    MAX_CAPACITY,
+    ONE_Q16
+} from "../types/Limits.sol";
 import {RunParams} from "../types/RunTypes.sol";
 
 /// @title What the parameters of a run must satisfy
@@ -36,7 +42,7 @@ contract RunRules {
     /// @notice Reverts with the ledger's error unless every parameter is in its range.
     /// @param active members active now.
     function check(RunParams calldata params, uint256 active) external view {
-        if (params.scoring != 0) revert ITrainingLedger.TrainingLedgerUnsupportedScoring(params.scoring);
+        if (params.scoring > ATTESTED_SCORING) revert ITrainingLedger.TrainingLedgerUnsupportedScoring(params.scoring);
         _within("capacity", params.capacity, 1, MAX_CAPACITY);
         _within("minAccepted", params.minAccepted, leastAccepted(params.ruleId), params.capacity);
         _within("rounds", params.rounds, 1, MAX_OPENINGS - 1);

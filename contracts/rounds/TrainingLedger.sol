@@ -13,7 +13,7 @@ import {Quorum} from "../libraries/Quorum.sol";
 import {Raw} from "../libraries/Raw.sol";
 import {Round} from "../libraries/Round.sol";
 import {VerdictCounters} from "../libraries/VerdictCounters.sol";
-import {FIELD_ORDER, MAX_FAILED_CLOSINGS, MAX_REFUSAL_CODE} from "../types/Limits.sol";
+import {ATTESTED_SCORING, FIELD_ORDER, MAX_FAILED_CLOSINGS, MAX_REFUSAL_CODE} from "../types/Limits.sol";
 import {Role} from "../types/RosterTypes.sol";
 import {
     Failure,
@@ -126,7 +126,8 @@ contract TrainingLedger is ITrainingLedger, EIP712 {
         state.terms = Round.Terms({
             verifier: params.verifier,
             viewBlocks: params.viewBlocks,
-            phaseBlocks: params.commitBlocks + params.judgeBlocks + params.attestBlocks
+            phaseBlocks: params.commitBlocks + params.judgeBlocks + params.attestBlocks,
+            attestedScores: params.scoring == ATTESTED_SCORING
         });
         state.sponsor = msg.sender;
         state.paramsDigest = paramsDigest;
@@ -199,6 +200,7 @@ contract TrainingLedger is ITrainingLedger, EIP712 {
         state.rosterBefore = round == 1 ? progress.openedBlock + 1 : last.state.openedBlock;
         bool closing = progress.finalisedRounds == params.rounds;
         if (closing) state.flags = Round.CLOSING;
+        else if (_runs[run].terms.attestedScores) state.flags = Round.SCORED;
         state.commitEnd = params.commitBlocks;
         state.judgeEnd = state.commitEnd + params.judgeBlocks;
         state.attestEnd = state.judgeEnd + params.attestBlocks;
@@ -359,7 +361,7 @@ contract TrainingLedger is ITrainingLedger, EIP712 {
     function recordAttestation(uint64 run, uint32 round, address signer, bytes32 seal)
         external
         onlyProofOfTraining
-        returns (uint16 validatorId, uint8 validatorIndex)
+        returns (uint16 validatorId, uint8 validatorIndex, bool scored)
     {
         Round.Data storage data = _rounds[run][round];
         _requirePhase(run, round, data, Phase.Attesting);
@@ -373,6 +375,7 @@ contract TrainingLedger is ITrainingLedger, EIP712 {
             state.attestEnd = uint32(block.number - state.openedBlock);
         }
         data.state = state;
+        scored = state.flags & Round.SCORED != 0;
     }
 
     /// @inheritdoc ITrainingLedger

@@ -19,6 +19,10 @@ uint256 constant MAX_CAPACITY = 32;
 // 1 in Q16: weights of a column, reputation, α and ω.
 uint256 constant ONE_Q16 = 65536;
 
+// How a run's updates are scored: by everybody alike on public held-out data, as part of the result; or by each validator on its own data.
+uint8 constant EXACT_SCORING = 0;
+uint8 constant ATTESTED_SCORING = 1;
+
 // Refusal codes of a verdict run from 1 to this one (docs/protocol.md, "Verification of an artifact").
 uint256 constant MAX_REFUSAL_CODE = 15;
 

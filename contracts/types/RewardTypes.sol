@@ -44,11 +44,15 @@ struct RewardAccount {
     /// Rounds with q votes whose scores have not been taken back yet: settlement waits for them.
     uint32 pendingVoids;
     bool settled;
+    /// RunParams.scoring.
+    uint8 scoring;
+    /// Finalised rounds whose attested scores have been neither booked nor voided: settlement waits for them.
+    uint32 pendingScores;
 }
 
 /// Dispute about one round's scores.
 struct Dispute {
-    /// Last block in which a dispute can be raised; 0 if the round has no scores.
+    /// Last block in which a dispute can be raised; 0 if the round has no scores. With attested scores it is one window after the last reveal.
     uint40 raiseEnd;
     /// Parties that have raised one.
     uint32 parties;
@@ -57,5 +61,24 @@ struct Dispute {
     /// q votes reached.
     bool upheld;
     /// C and P of the round taken back.
+    bool voided;
+}
+
+/// One validator's scores as it revealed them: of the kept updates, ascending memberId, units 2^-20 nats.
+struct ScoreReveal {
+    int32[] scores;
+    bytes32 salt;
+}
+
+/// Where a round's attested scores stand; zeros where the round has none.
+struct AttestedRound {
+    /// Last block in which committed scores can be revealed.
+    uint40 revealEnd;
+    /// Booking is possible after this block: the end of disputing or, if there is a dispute, of voting.
+    uint40 bookAfter;
+    /// Validator indices (of the round's set) that have revealed.
+    uint32 revealed;
+    bool booked;
+    /// A dispute was upheld: the round's scores are 0, and nothing is booked.
     bool voided;
 }

@@ -30,7 +30,8 @@ struct RunParams {
     uint32 attestBlocks;
     /// Blocks after which one more validator may finalise.
     uint32 viewBlocks;
-    /// Blocks after finalisation in which scores can be disputed, and again as many for the validators to vote.
+    /// Blocks after finalisation in which scores can be disputed, and again as many for the validators to vote. With attested scores both
+    /// windows follow one of the same length in which validators reveal.
     uint32 challengeBlocks;
     /// α of the reputation, Q16.
     uint32 alphaQ16;
@@ -42,7 +43,7 @@ struct RunParams {
     address token;
     uint128 pool;
     uint128 disputeBond;
-    /// 0: exact (scores are recomputable and part of the result). Others are refused.
+    /// 0: exact (scores are recomputable and part of the result). 1: attested (each validator's own, on private data).
     uint8 scoring;
 }
 

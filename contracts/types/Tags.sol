@@ -11,6 +11,7 @@ bytes32 constant TAG_ATTESTATION = keccak256("foedus.v1.attestation");
 bytes32 constant TAG_HEAD = keccak256("foedus.v1.head");
 bytes32 constant TAG_GENESIS = keccak256("foedus.v1.genesis");
 bytes32 constant TAG_BINDING = keccak256("foedus.v1.binding");
+bytes32 constant TAG_SCORES = keccak256("foedus.v1.scores");
 
 // EIP-712 type of what a member signs when it commits an update.
 bytes32 constant UPDATE_COMMITMENT_TYPEHASH = keccak256(

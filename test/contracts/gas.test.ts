@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import type { ContractTransactionReceipt } from "ethers";
 import { splitReward } from "../../src/incentives/splitReward.ts";
+import { attestedScoresOf, attestWithScores, book, playScoredJudged, reveal } from "./support/attestedScores.ts";
 import {
   attest,
   commit,
@@ -219,6 +220,23 @@ describe("gas", () => {
       record("registerBeaconChain", [
         await send(validator.account, world.ledger, "registerBeaconChain", [last, beaconChain(validator, last)[0]]),
       ]);
+    });
+  });
+
+  describe("attested scores", () => {
+    it("attestWithScores, revealScores, bookScores", async () => {
+      const world = await deployWorld();
+      const run = await openRun(world, { scoring: 1, rounds: 1, challengeBlocks: 40 });
+      const played = await playScoredJudged(world, run);
+      const attested = [];
+      for (const index of [0, 1, 2, 3]) attested.push(await attestWithScores(world, played, index));
+      await finalise(world, played);
+      const revealed = [];
+      for (const index of [0, 1, 2, 3]) revealed.push(await reveal(world, played, index));
+      await advanceTo(world, (await attestedScoresOf(world, played)).bookAfter + 1);
+      record("attestWithScores", attested.slice(1, 3), BUDGET.attest + 30_000);
+      record("revealScores, K = 5", revealed.slice(1), 110_000);
+      record("bookScores, K = 5, n = 4", [await book(world, played, [0, 1, 2, 3])], 280_000);
     });
   });
 

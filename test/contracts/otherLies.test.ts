@@ -256,7 +256,7 @@ describe("lies of others", () => {
         { name: "minAccepted" },
       ],
       ["a rule nobody knows", { ruleId: ruleId("sum", 1) }, "TrainingLedgerUnknownRule", { ruleId: ruleId("sum", 1) }],
-      ["attested scoring", { scoring: 1 }, "TrainingLedgerUnsupportedScoring", { scoring: 1 }],
+      ["a scoring nobody knows", { scoring: 2 }, "TrainingLedgerUnsupportedScoring", { scoring: 2 }],
       ["more capacity than counters", { capacity: 33 }, "TrainingLedgerBadParameter", { name: "capacity", max: 32 }],
       [
         "more capacity than the circuit's",

@@ -267,6 +267,8 @@ describe("invariants", () => {
       [world.ledger, "commit", [update, "0x"]],
       [world.ledger, "verdict", [run, 1, 0, "0x", word("x")]],
       [world.proof, "attest", [run, 1, word("seal")]],
+      [world.proof, "attestWithScores", [run, 1, word("seal"), word("commitment")]],
+      [world.rewards, "revealScores", [run, 1, [], word("salt")]],
       [world.rewards, "dispute", [run, 1]],
       [world.rewards, "voteToVoid", [run, 1]],
       [world.rewards, "withdrawBond", [run, 1]],

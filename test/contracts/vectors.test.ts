@@ -13,6 +13,7 @@ import {
   roundHead,
   scoresDigest,
 } from "../../src/protocol/attestation.ts";
+import { lowerMedian, scoreCommitment } from "../../src/protocol/attestedScores.ts";
 import { isInvited, nextBeacon } from "../../src/protocol/beacon.ts";
 import { bitmapOf, bitsOf } from "../../src/protocol/bitmap.ts";
 import { type Hex, toHex } from "../../src/protocol/bytes.ts";
@@ -129,6 +130,27 @@ describe("shared vectors", () => {
         invited,
       );
       assert.equal(count, BigInt(invited.length));
+    });
+  }
+
+  for (const vector of vectors("attestedScores").commitments) {
+    it(`score commitment: ${vector.name}`, async () => {
+      const { chainId, rewards, run, round, validatorIndex, salt, scores, commitment } = vector;
+      const place = { chainId: BigInt(chainId), rewards, run: BigInt(run), round, validatorIndex };
+      assert.equal(scoreCommitment(place, { scores, salt }), commitment);
+      // The library takes the id of the chain it runs on.
+      const { ethers } = await network.connect({ override: { chainId: Number(chainId) } });
+      const onThatChain = await ethers.deployContract("LibraryHarness");
+      const args = [rewards, run, round, validatorIndex, salt, scores];
+      assert.equal(await read(onThatChain, "scoreCommitment", args), commitment);
+    });
+  }
+
+  for (const { name, scores, median } of vectors("attestedScores").medians) {
+    it(`lower median: ${name}`, async () => {
+      assert.equal(lowerMedian(scores), median);
+      const reveals = scores.map((score: number) => ({ scores: [0, score], salt: `0x${"00".repeat(32)}` }));
+      assert.equal(await solidity("lowerMedian", reveals, 1), BigInt(median));
     });
   }
 
