@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { ZeroAddress } from "ethers";
 import { z } from "zod";
 import type { Deployment } from "../../src/chain/deployment.ts";
+import { SCORING } from "../../src/protocol/attestedScores.ts";
 import type { Hex } from "../../src/protocol/bytes.ts";
 import { ConfigError } from "../../src/protocol/errors.ts";
 import type { RunParams } from "../../src/protocol/ledger.ts";
@@ -44,7 +45,7 @@ const schema = z.strictObject({
   token: address.optional(),
   pool: amount,
   disputeBond: amount,
-  scoring: z.literal(0).optional(),
+  scoring: z.union([z.literal(SCORING.exact), z.literal(SCORING.attested)]).optional(),
 });
 
 export type RunRequest = z.output<typeof schema>;
@@ -76,7 +77,7 @@ export function runParams(request: RunRequest, deployment: Deployment): RunParam
     ...request,
     verifier: request.verifier ?? verifierFor(request.capacity, deployment),
     token,
-    scoring: request.scoring ?? 0,
+    scoring: request.scoring ?? SCORING.exact,
   };
 }
 

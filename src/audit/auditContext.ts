@@ -31,7 +31,8 @@ export interface AuditSources {
 /** The state of a replay between two rounds. */
 export interface Replay extends RunContext {
   readonly sources: AuditSources;
-  readonly scorer: Scorer;
+  /** Undefined with attested scoring: what the validators scored on is theirs alone. */
+  readonly scorer: Scorer | undefined;
   readonly tips: BeaconTips;
   readonly standings: Standings;
   /** R of the last round; R_0 = h^0. */

@@ -2,17 +2,19 @@
 import { isLinear } from "../aggregation/isLinear.ts";
 import type { AgreedModel } from "../learning/model.ts";
 import { genesisHead } from "../protocol/attestation.ts";
+import { SCORING } from "../protocol/attestedScores.ts";
 import type { Hex } from "../protocol/bytes.ts";
-import type { Dataset } from "../protocol/dataset.ts";
 import { ConfigError, DecodeError } from "../protocol/errors.ts";
-import type { RunView } from "../protocol/ledger.ts";
+import type { FinalisedRecord, RoundView, RunView } from "../protocol/ledger.ts";
 import type { ModelConfig, Recipe } from "../protocol/recipe.ts";
 import { paramsDigest } from "../protocol/runParams.ts";
 import { stateOf } from "../protocol/schedule.ts";
 import { fetchCheckpoint } from "../round/fetchCheckpoint.ts";
 import { loadHeldOut } from "../round/loadHeldOut.ts";
 import { loadRunContext, type RunContext } from "../round/runContext.ts";
+import type { Scorer } from "../round/scoreUpdates.ts";
 import type { AuditSources, Replay } from "./auditContext.ts";
+import { checkAttestedScores } from "./checks/checkAttestedScores.ts";
 import { checkSettlement, checkStandings } from "./checks/checkSettlement.ts";
 import { Standings } from "./ledgerOfStandings.ts";
 import { FalseLink, type Link, requireEqual } from "./links.ts";
@@ -38,6 +40,8 @@ export interface AuditReport {
   readonly headGiven: boolean;
   /** Rounds whose losses were opened here; for the others the quorum and the proof stand for L. */
   readonly roundsWithOpenedLosses: number;
+  /** Attested scores are the validators' word: checked for what they committed to, and not recomputed. */
+  readonly scoring: Recipe["scoring"]["mode"];
   readonly settled: boolean;
   /** Whether every model is an exact linear function of the accepted updates (`isLinear`); null where the recipe could not be read. */
   readonly linear: boolean | null;
@@ -83,6 +87,7 @@ export async function auditRun(sources: AuditSources, options: AuditOptions): Pr
     failedRounds: history.failedRounds,
     head: replay?.parent.head ?? run.head,
     headGiven: options.head !== undefined,
+    scoring: replay?.recipe.scoring.mode ?? (run.params.scoring === SCORING.attested ? "attested" : "exact"),
     roundsWithOpenedLosses: history.replayed.filter(({ lossesOpened }) => lossesOpened).length,
     settled,
     linear: replay === undefined ? null : isLinear(replay.recipe),
@@ -173,9 +178,31 @@ async function replayOne(
     if (failure !== undefined) findings.add(round, failure);
   };
   const done = await findings.guard(round, () => replayRound(replay, view, record, report));
-  replay.standings.book(record, view.closing, replay.params.alphaQ16, voided);
+  const scores =
+    replay.recipe.scoring.mode === "attested" && !view.closing
+      ? await bookedScoresOf(replay, view, record, voided, report)
+      : record.finalisation.scores;
+  replay.standings.book(record, view.closing, replay.params.alphaQ16, voided ? [] : scores);
   if (done === undefined) await continueFromRecord(replay, record.result, record.head);
   else history.replayed.push(done);
+}
+
+/** Scores of the accepted updates that count in an attested run, after checking where they come from. */
+async function bookedScoresOf(
+  replay: Replay,
+  view: RoundView,
+  record: FinalisedRecord,
+  voided: boolean,
+  report: (failure: FalseLink | undefined) => void,
+): Promise<readonly number[]> {
+  const { ledger } = replay.sources;
+  const [set, settlement] = await Promise.all([
+    ledger.validatorSet(view.validatorSetVersion),
+    ledger.settlement(replay.run),
+  ]);
+  const context = { chainId: replay.chainId, rewards: replay.addresses.shapleyRewards };
+  const now = { voided, settled: settlement !== undefined };
+  return checkAttestedScores(ledger, context, replay.params.challengeBlocks, view, set, record, now, report);
 }
 
 /** What is true of the run as a whole, or of the last round asked for. */
@@ -233,10 +260,7 @@ async function beginReplay(sources: AuditSources, run: RunView, options: AuditOp
   return {
     ...context,
     sources,
-    scorer: {
-      model: await options.loadModel(context.recipe.model, context.recipe.scoring.engine),
-      heldOut: await requireHeldOut(sources, context),
-    },
+    scorer: await scorerOf(sources, context, options),
     tips: new Map(),
     standings: new Standings(),
     beacon: head,
@@ -244,10 +268,16 @@ async function beginReplay(sources: AuditSources, run: RunView, options: AuditOp
   };
 }
 
-async function requireHeldOut(sources: AuditSources, context: RunContext): Promise<Dataset> {
-  return loadHeldOut(sources.store, context, { timeoutMs: sources.fetchTimeoutMs }).catch((cause: unknown) => {
+async function scorerOf(
+  { store, fetchTimeoutMs: timeoutMs }: AuditSources,
+  { recipe: { model, scoring } }: RunContext,
+  { loadModel }: AuditOptions,
+): Promise<Scorer | undefined> {
+  if (scoring.mode === "attested") return undefined;
+  const heldOut = await loadHeldOut(store, scoring, { timeoutMs }).catch((cause: unknown) => {
     throw new FalseLink("heldOut", `The held-out set cannot be used: ${messageOf(cause)}`, cause);
   });
+  return { model: await loadModel(model, scoring.engine), heldOut };
 }
 
 /** After a round that could not be replayed, later rounds are judged from its recorded checkpoint, so that one lie is not reported as many. */

@@ -22,8 +22,11 @@ export class Standings {
     return [...this.#accounts.keys()].sort((a, b) => a - b);
   }
 
-  /** Books a finalised round. A voided round still moves reputations; its scores count for nothing. */
-  book(record: FinalisedRecord, closing: boolean, alphaQ16: number, voided: boolean): void {
+  /**
+   * Books a finalised round.
+   * @param scores of the accepted updates, ascending member id; none where they count for nothing (voided, or not booked).
+   */
+  book(record: FinalisedRecord, closing: boolean, alphaQ16: number, scores: readonly number[]): void {
     if (closing) return;
     const accepted = record.finalisation.committed.filter(({ commitIndex }) =>
       hasBit(record.result.accepted, commitIndex),
@@ -32,7 +35,7 @@ export class Standings {
       const kept = hasBit(record.result.kept, update.commitIndex);
       const position = accepted.indexOf(update);
       // An endpoint may list fewer scores than updates; the missing ones count for nothing.
-      const score = position < 0 || voided ? 0 : (record.finalisation.scores[position] ?? 0);
+      const score = position < 0 ? 0 : (scores[position] ?? 0);
       const before = this.of(update.memberId);
       this.#accounts.set(update.memberId, {
         reputationQ16: nextReputation(before.reputationQ16, alphaQ16, kept),

@@ -17,7 +17,9 @@ export const LINKS = {
   artifact: "The bytes of every accepted update are in the store and valid.",
   aggregate: "Rule, kept set and weights are what the accepted updates give.",
   checkpoint: "The checkpoint in the store is what rule and server optimiser make of its parent, bit for bit.",
-  scores: "The scores are the Shapley values of the kept updates.",
+  scores:
+    "The scores are the Shapley values of the kept updates; attested ones are the lower medians of what was revealed, and booked before settling.",
+  reveal: "With attested scores every seal comes with a commitment, and every revealed vector opens its validator's.",
   participants: "The participants' root lists the accepted updates with their weights.",
   reportedLoss: "L is the weighted mean of the opened losses.",
   attestation:

@@ -79,7 +79,7 @@ export async function replayRound(
   const lossesOpened = updates.every(({ verified }) => verified.opening !== undefined);
   const decision = await decideRound(
     replay,
-    { scorer: replay.scorer, kernels: referenceKernels },
+    { kernels: referenceKernels, ...(replay.scorer === undefined ? {} : { scorer: replay.scorer }) },
     {
       round: round.round,
       closing: round.closing,

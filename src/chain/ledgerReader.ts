@@ -6,7 +6,9 @@ import { ZERO_WORD } from "../protocol/commitment.ts";
 import { DecodeError } from "../protocol/errors.ts";
 import type {
   AttestationRecord,
+  AttestedRound,
   AuditorRecord,
+  BookedScores,
   CommitRecord,
   FinalisedRecord,
   LedgerAddresses,
@@ -16,6 +18,8 @@ import type {
   RoundView,
   RunParams,
   RunView,
+  ScoreCommitmentRecord,
+  ScoreRevealRecord,
   SettlementRecord,
   Standing,
   ValidatorSet,
@@ -348,6 +352,62 @@ export class RpcLedgerReader implements LedgerReader {
     return pool + bondsAtStake;
   }
 
+  async pendingScores(run: bigint): Promise<number> {
+    return (await this.#account(run)).pendingScores;
+  }
+
+  async attestedRound(run: bigint, round: number): Promise<AttestedRound | undefined> {
+    const value = await this.rewardsView("attestedScoresOf", run, round);
+    const { revealEnd, revealed, ...rest } = records.shaped(records.attestedRoundSchema, "attestedScoresOf", value);
+    return revealEnd === 0 ? undefined : { revealEnd, revealed: BigInt(revealed), ...rest };
+  }
+
+  async scoreCommitments(run: bigint, round: number): Promise<readonly ScoreCommitmentRecord[]> {
+    const view = await this.#round(run, round);
+    const events = await this.#roundEvents(
+      run,
+      round,
+      view,
+      "attestDeadline",
+      SHAPLEY_REWARDS,
+      "ScoresCommitted",
+      records.scoresCommittedSchema,
+    );
+    requireDistinctValidators(events, view.validators);
+    return byIndex(
+      events.map(({ values, block }) => {
+        const { validatorIndex, validatorId, commitment } = values;
+        return { validatorIndex, validatorId, commitment, block };
+      }),
+    );
+  }
+
+  async scoreReveals(run: bigint, round: number): Promise<readonly ScoreRevealRecord[]> {
+    const { validators } = await this.#round(run, round);
+    const events = await this.#scoreEvents(run, round, "ScoresRevealed", records.scoresRevealedSchema);
+    requireDistinctValidators(events, validators);
+    return byIndex(
+      events.map(({ values, block }) => {
+        const { validatorIndex, validatorId, scores, salt } = values;
+        return { validatorIndex, validatorId, scores, salt, block };
+      }),
+    );
+  }
+
+  async bookedScores(run: bigint, round: number): Promise<BookedScores | undefined> {
+    const events = await this.#scoreEvents(run, round, "ScoresBooked", records.scoresBookedSchema);
+    if (events.length > 1) {
+      throw new DecodeError(
+        `The chain endpoint says that the scores of round ${round} of run ${run} were booked ${events.length} times.`,
+        { run, round },
+      );
+    }
+    const [event] = events;
+    if (event === undefined) return undefined;
+    const { reveals, memberIds, scores } = event.values;
+    return { reveals, memberIds, scores, block: event.block };
+  }
+
   async circuitCapacity(verifier: string): Promise<number> {
     const slots = await this.endpoint.view({ codec: PROOF_VERIFIER, to: verifier, functionName: "capacity", args: [] });
     return records.shaped(z.bigint().min(1n).max(1024n).transform(Number), "capacity", slots);
@@ -421,6 +481,26 @@ export class RpcLedgerReader implements LedgerReader {
     return events.map((event) => ({ ...event, values: records.shaped(schema, eventName, event.values) }));
   }
 
+  /** Events about attested scores come after the round is closed, so no deadline of the round bounds them. */
+  async #scoreEvents<T extends z.ZodType<{ run: bigint; round: number }>>(
+    run: bigint,
+    round: number,
+    eventName: string,
+    schema: T,
+  ): Promise<ShapedEvent<z.output<T>>[]> {
+    const { finalisedBlock } = await this.#round(run, round);
+    if (finalisedBlock === 0) return [];
+    const events = await readEvents(this.endpoint, {
+      codec: SHAPLEY_REWARDS,
+      address: this.addressOf(SHAPLEY_REWARDS),
+      eventName,
+      indexed: [run, round],
+      fromBlock: finalisedBlock,
+      toBlock: Number.MAX_SAFE_INTEGER,
+    });
+    return events.map((event) => ({ ...event, values: records.shaped(schema, eventName, event.values) }));
+  }
+
   protected addressOf(codec: ContractCodec): string {
     if (codec === TRAINING_LEDGER) return this.addresses.trainingLedger;
     if (codec === CONSORTIUM) return this.addresses.consortium;
@@ -457,6 +537,10 @@ export class RpcLedgerReader implements LedgerReader {
 }
 
 type ShapedEvent<Values> = Omit<DecodedEvent, "values"> & { readonly values: Values };
+
+function byIndex<T extends { readonly validatorIndex: number }>(actions: readonly T[]): T[] {
+  return [...actions].sort((a, b) => a.validatorIndex - b.validatorIndex);
+}
 
 function requireDistinctValidators(
   events: readonly { values: { validatorIndex: number; round: number } }[],

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { RoundResult } from "../protocol/attestation.ts";
+import type { ScoreReveal } from "../protocol/attestedScores.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
 import { commitmentDigest, type UpdateCommitment } from "../protocol/commitment.ts";
-import type { CutOff, Finalisation, LedgerAddresses, LedgerWriter, Receipt } from "../protocol/ledger.ts";
+import type {
+  CommittedUpdate,
+  CutOff,
+  Finalisation,
+  LedgerAddresses,
+  LedgerWriter,
+  Receipt,
+} from "../protocol/ledger.ts";
 import type { ChainEndpoint } from "./chainEndpoint.ts";
 import { type ContractCodec, PROOF_OF_TRAINING, SHAPLEY_REWARDS, TRAINING_LEDGER } from "./contracts.ts";
 import { LedgerRevert } from "./errors.ts";
@@ -114,9 +124,12 @@ export class RpcLedgerWriter extends RpcLedgerReader implements LedgerWriter {
     );
   }
 
-  async attest(run: bigint, round: number, seal: Hex): Promise<Receipt> {
+  async attest(run: bigint, round: number, seal: Hex, scoreCommitment?: Hex): Promise<Receipt> {
     return await this.#idempotent(
-      () => this.#transact(PROOF_OF_TRAINING, "attest", run, round, seal),
+      () =>
+        scoreCommitment === undefined
+          ? this.#transact(PROOF_OF_TRAINING, "attest", run, round, seal)
+          : this.#transact(PROOF_OF_TRAINING, "attestWithScores", run, round, seal, scoreCommitment),
       async () => {
         // The seal binds the validator's address, so an equal one is this validator's.
         const events = await this.eventsOfRound(
@@ -137,6 +150,33 @@ export class RpcLedgerWriter extends RpcLedgerReader implements LedgerWriter {
     return await this.#idempotent(
       () => this.#transact(PROOF_OF_TRAINING, "finalise", run, round, finalisation),
       async () => (await this.finalised(run, round))?.transaction,
+    );
+  }
+
+  async revealScores(run: bigint, round: number, { scores, salt }: ScoreReveal): Promise<Receipt> {
+    return await this.#idempotent(
+      () => this.#transact(SHAPLEY_REWARDS, "revealScores", run, round, scores, salt),
+      async () => {
+        // The salt is its owner's alone, so an equal one was revealed by this caller.
+        const events = await this.eventsOfRun(run, SHAPLEY_REWARDS, "ScoresRevealed", records.scoresRevealedSchema);
+        return events.find(({ values }) => values.round === round && values.salt === salt)?.transaction;
+      },
+    );
+  }
+
+  /** Also succeeds when somebody else has booked the round: what was revealed fixes the result. */
+  async bookScores(
+    result: RoundResult,
+    accepted: readonly CommittedUpdate[],
+    reveals: readonly ScoreReveal[],
+  ): Promise<Receipt> {
+    const opened = reveals.map(({ scores, salt }) => ({ scores, salt }));
+    return await this.#idempotent(
+      () => this.#transact(SHAPLEY_REWARDS, "bookScores", result, accepted, opened),
+      async () => {
+        const events = await this.eventsOfRun(result.run, SHAPLEY_REWARDS, "ScoresBooked", records.scoresBookedSchema);
+        return events.find(({ values }) => values.round === result.round)?.transaction;
+      },
     );
   }
 
@@ -202,6 +242,8 @@ const TAKEN = new Set([
   "TrainingLedgerAlreadyCommitted",
   "TrainingLedgerVerdictGiven",
   "TrainingLedgerAlreadyAttested",
+  "ShapleyRewardsAlreadyRevealed",
+  "ShapleyRewardsAlreadyBooked",
   "ShapleyRewardsAlreadySettled",
   "ShapleyRewardsNothingToClaim",
 ]);

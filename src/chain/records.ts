@@ -140,6 +140,16 @@ export const rewardAccountSchema = z.strictObject({
   pendingVoids: natural,
   settled: flag,
   refund: wide,
+  scoring: natural,
+  pendingScores: natural,
+});
+
+export const attestedRoundSchema = z.strictObject({
+  revealEnd: natural,
+  bookAfter: natural,
+  revealed: natural,
+  booked: flag,
+  voided: flag,
 });
 
 export const committedSchema = z.strictObject({
@@ -171,6 +181,31 @@ export const attestedSchema = z.strictObject({
   validatorId: positive,
   validatorIndex: natural.max(31),
   seal: word,
+});
+
+export const scoresCommittedSchema = z.strictObject({
+  run: wide,
+  round: positive,
+  validatorId: positive,
+  validatorIndex: natural.max(31),
+  commitment: word,
+});
+
+export const scoresRevealedSchema = z.strictObject({
+  run: wide,
+  round: positive,
+  validatorId: positive,
+  validatorIndex: natural.max(31),
+  scores: z.array(integer).max(32),
+  salt: word,
+});
+
+export const scoresBookedSchema = z.strictObject({
+  run: wide,
+  round: positive,
+  reveals: wide.transform(Number),
+  memberIds: z.array(positive).max(32),
+  scores: z.array(integer).max(32),
 });
 
 const pair = z.tuple([wide, wide]);

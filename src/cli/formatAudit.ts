@@ -9,6 +9,12 @@ export function formatAudit({ report, chainId, rounds, headSource }: AuditOutcom
   const parts = [`Audit of run ${report.run} on chain ${chainId}`, "", roundsTable(report, rounds)];
   for (const { round, failure } of report.failedRounds)
     parts.push(`Round ${round} failed (${failure}) and changed nothing.`);
+  if (report.scoring === "attested") {
+    parts.push(
+      "",
+      "Scores are attested, not recomputed: what each validator revealed opens what it sealed, and the lower medians were booked. The data they scored on is theirs.",
+    );
+  }
   parts.push("", ...report.failures.flatMap(failureLines), ...verdictLines(report, headSource));
   return parts.join("\n");
 }

@@ -3,17 +3,19 @@ import { writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { AGREED_ENGINE } from "../learning/engines/agreed.ts";
 import { initialiseParameters, parameterLayout } from "../learning/layout.ts";
-import { loadShard } from "../node/loadShard.ts";
 import { type Hints, parseConfig } from "../process/config.ts";
+import { loadOwnData, type OwnData } from "../process/ownData.ts";
 import { readYaml } from "../process/readYaml.ts";
+import type { Dataset } from "../protocol/dataset.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { keyedRandom } from "../protocol/random.ts";
-import { recipeSchema } from "../protocol/recipe.ts";
+import { type ModelConfig, recipeSchema, scoringSchema } from "../protocol/recipe.ts";
 import { type PreparedRun, prepareRun, type RecipeDraft } from "../round/prepareRun.ts";
 import { openStore } from "../storage/openStore.ts";
 import { parseStoreUrl } from "../storage/storeConfig.ts";
 
-const { layout, scoring } = recipeSchema.shape;
+const { layout } = recipeSchema.shape;
+const [exact] = scoringSchema.options;
 const blocks = z.int().min(1).max(4_294_967_295);
 const q16 = z.int().min(0).max(65_536);
 const amount = z.union([z.int().min(0).transform(String), z.string().regex(/^(?:0|[1-9][0-9]{0,38})$/)]);
@@ -53,10 +55,10 @@ const draftSchema = z.strictObject({
   /** F of every tensor, where `layout` is left out. */
   fractionBits: z.int().min(0).max(24).default(18),
   scoring: z.strictObject({
-    mode: scoring.shape.mode,
-    permutations: scoring.shape.permutations,
-    truncation: scoring.shape.truncation,
-    engine: z.strictObject({ batchSize: scoring.shape.engine.shape.batchSize }),
+    mode: z.enum(["exact", "attested"]),
+    permutations: exact.shape.permutations,
+    truncation: exact.shape.truncation,
+    engine: z.strictObject({ batchSize: exact.shape.engine.shape.batchSize }),
   }),
   run: runSchema,
 });
@@ -74,7 +76,8 @@ const hints: Hints = {
   aggregation: "write e.g. aggregation: { rule: byzfed, parameters: { filter: tau, tau: 2, sizeWeighted: false } }",
   serverOptimiser:
     "leave it out for none, or write e.g. serverOptimiser: { name: fedadam, learningRate: 0.1, beta1: 0.9, beta2: 0.99, tau: 0.001 }",
-  scoring: "write e.g. scoring: { mode: exact, permutations: 30, truncation: 1024, engine: { batchSize: 120 } }",
+  scoring:
+    "write e.g. scoring: { mode: exact, permutations: 30, truncation: 1024, engine: { batchSize: 120 } }; mode is exact or attested",
   criterion: "write e.g. criterion: { progress: 655, tolerance: 655, maxUpdateNorm: 0.5 }",
   run: "write the parameters of openRun, as docs/running-a-consortium.md shows",
   ...Object.fromEntries(
@@ -88,7 +91,8 @@ const hints: Hints = {
 export interface PrepareRequest {
   readonly recipe: string;
   readonly store: string;
-  readonly heldOut: string;
+  /** Exactly with exact scoring. */
+  readonly heldOut?: string | undefined;
   readonly heldOutScale?: number | undefined;
   readonly initSeed: string;
   readonly out: string;
@@ -114,7 +118,7 @@ export async function prepareRunFile(request: PrepareRequest): Promise<PreparedR
       engine: { package: AGREED_ENGINE.package, version: AGREED_ENGINE.version, ...scoring.engine },
     },
   };
-  const heldOut = await loadShard(heldOutConfig(request, draft), draft.model);
+  const heldOut = await publicHeldOut(request, draft);
   const place = parseStoreUrl(request.store);
   if (place.kind !== "helia" || place.folder === undefined) {
     throw new ConfigError("What is published must last: give a store with a folder, e.g. --store 'helia:store'.", {
@@ -144,10 +148,22 @@ export async function prepareRunFile(request: PrepareRequest): Promise<PreparedR
   }
 }
 
-function heldOutConfig(
-  { heldOut: file, heldOutScale: scale = 1 }: PrepareRequest,
-  { model }: RecipeDraft,
-): Parameters<typeof loadShard>[0] {
+/** @throws ConfigError unless a set is named exactly with exact scoring. */
+async function publicHeldOut(
+  { heldOut: file, heldOutScale: scale }: PrepareRequest,
+  { model, scoring }: RecipeDraft,
+): Promise<Dataset | undefined> {
+  if (scoring.mode === "attested") {
+    if (file === undefined) return undefined;
+    throw new ConfigError(
+      "With attested scoring every validator has held-out data of its own (heldOut in its configuration), and what is prepared is published: leave --held-out out.",
+    );
+  }
+  if (file === undefined) throw new ConfigError("Exact scoring needs the public held-out set: --held-out <file>.");
+  return await loadOwnData(heldOutConfig(file, scale, model), model, "--held-out");
+}
+
+function heldOutConfig(file: string, scale = 1, model: ModelConfig): OwnData {
   if (!/\.csv(?:\.gz)?$/i.test(file)) return { kind: "dataset", file };
   if (!Number.isFinite(scale) || scale === 0) throw new ConfigError("--held-out-scale is a number and not 0.");
   return { kind: "csv", file, inputs: model.inputs, classes: model.classes, scale, header: false };

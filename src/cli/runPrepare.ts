@@ -5,7 +5,7 @@ import { printLine, toJson } from "./print.ts";
 interface Options {
   readonly recipe: string;
   readonly store: string;
-  readonly heldOut: string;
+  readonly heldOut?: string;
   readonly heldOutScale?: number;
   readonly initSeed: string;
   readonly out: string;
@@ -16,14 +16,14 @@ interface Options {
 export function runPrepareCommand(): Command {
   return new Command("prepare")
     .description(
-      "publish a run's recipe, held-out set and initial model, and write the file that scripts/open-run.ts takes",
+      "publish a run's recipe, initial model and public held-out set, and write the file that scripts/open-run.ts takes",
     )
     .requiredOption(
       "--recipe <file>",
       "YAML file with the recipe and, under `run`, the parameters on chain (docs/running-a-consortium.md)",
     )
     .requiredOption("--store <store>", "store to publish in, with a folder: 'helia:store?listen=…&swarmKey=swarm.key'")
-    .requiredOption("--held-out <file>", "public held-out set: a dataset file, or CSV (.csv, .csv.gz)")
+    .option("--held-out <file>", "with exact scoring, the public held-out set: a dataset file, or CSV (.csv, .csv.gz)")
     .option("--held-out-scale <number>", "factor for the features of a CSV", Number)
     .requiredOption("--init-seed <text>", "seed of the initial model; anybody can make it again from this")
     .option("--out <file>", "file to write", "run.json")

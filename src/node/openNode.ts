@@ -2,13 +2,13 @@
 import type { ParticipantKeys } from "../chain/keys.ts";
 import { createOnnxNodeEngine } from "../learning/engines/onnxNode.ts";
 import { openParticipant, type Surroundings } from "../process/openParticipant.ts";
+import { loadOwnData } from "../process/ownData.ts";
 import { requireLayout } from "../process/requireLayout.ts";
 import { concatBytes, toHex } from "../protocol/bytes.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { keccak256, tag } from "../protocol/hash.ts";
 import type { LedgerReader } from "../protocol/ledger.ts";
-import { loadShard } from "./loadShard.ts";
 import { localTraining } from "./localTraining.ts";
 import type { NodeContext } from "./nodeContext.ts";
 import { NodeState } from "./nodeState.ts";
@@ -39,7 +39,7 @@ export async function openNode(config: NodeConfig, { logger, signal }: Surroundi
     run,
     role: memberId,
   } = await openParticipant(config, { logger, signal }, opening, requireMember);
-  const shard = await loadShard(config.data, run.recipe.model);
+  const shard = await loadOwnData(config.data, run.recipe.model, "data");
   const engine = await createOnnxNodeEngine({ threads: config.engine.threads });
   opening.defer(() => engine.dispose());
   const model = await engine.load(run.recipe.model);

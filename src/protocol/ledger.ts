@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RoundResult } from "./attestation.ts";
+import type { ScoreReveal } from "./attestedScores.ts";
 import type { Hex } from "./bytes.ts";
 import type { UpdateCommitment } from "./commitment.ts";
 import type { RoundFacts } from "./schedule.ts";
@@ -124,6 +125,40 @@ export interface AttestationRecord {
   readonly validatorIndex: number;
   readonly validatorId: number;
   readonly seal: Hex;
+  readonly block: number;
+}
+
+/** Where a round's attested scores stand. */
+export interface AttestedRound {
+  /** Last block in which committed scores can be revealed. */
+  readonly revealEnd: number;
+  /** Booking is possible after this block. */
+  readonly bookAfter: number;
+  /** Validator indices that have revealed. */
+  readonly revealed: bigint;
+  readonly booked: boolean;
+  /** A dispute was upheld: nothing is booked. */
+  readonly voided: boolean;
+}
+
+export interface ScoreCommitmentRecord {
+  readonly validatorIndex: number;
+  readonly validatorId: number;
+  readonly commitment: Hex;
+  readonly block: number;
+}
+
+export interface ScoreRevealRecord extends ScoreReveal {
+  readonly validatorIndex: number;
+  readonly validatorId: number;
+  readonly block: number;
+}
+
+/** What a round's attested scores came to; ids and scores of the kept updates, ascending member id. */
+export interface BookedScores {
+  readonly reveals: number;
+  readonly memberIds: readonly number[];
+  readonly scores: readonly number[];
   readonly block: number;
 }
 
@@ -254,6 +289,15 @@ export interface LedgerReader {
   settlementBlock(run: bigint): Promise<number>;
   /** The pool that `settle` will split: what was escrowed, and bonds that fell to it. */
   settlementPool(run: bigint): Promise<bigint>;
+  /** Rounds whose attested scores `settle` waits for: neither booked nor voided. */
+  pendingScores(run: bigint): Promise<number>;
+  /** Undefined where the round has no attested scores: exact scoring, a closing round, or not finalised. */
+  attestedRound(run: bigint, round: number): Promise<AttestedRound | undefined>;
+  /** What validators committed to with their seals, ascending index. */
+  scoreCommitments(run: bigint, round: number): Promise<readonly ScoreCommitmentRecord[]>;
+  /** What they revealed, ascending index. */
+  scoreReveals(run: bigint, round: number): Promise<readonly ScoreRevealRecord[]>;
+  bookedScores(run: bigint, round: number): Promise<BookedScores | undefined>;
   /** Slots of the loss circuit whose proofs a verifier contract takes; at least the capacity of the runs that use it. */
   circuitCapacity(verifier: string): Promise<number>;
   /** Rounds whose scores a dispute voided. */
@@ -268,8 +312,16 @@ export interface LedgerWriter extends LedgerReader {
   registerBeaconChain(run: bigint, end: Hex): Promise<Receipt>;
   commit(commitment: UpdateCommitment, signature: Hex): Promise<Receipt>;
   verdict(run: bigint, round: number, bitmap: bigint, codes: Uint8Array, reveal: Hex): Promise<Receipt>;
-  attest(run: bigint, round: number, seal: Hex): Promise<Receipt>;
+  /** @param scoreCommitment in rounds with attested scores, and only there. */
+  attest(run: bigint, round: number, seal: Hex, scoreCommitment?: Hex): Promise<Receipt>;
   finalise(run: bigint, round: number, finalisation: Finalisation): Promise<Receipt>;
+  revealScores(run: bigint, round: number, reveal: ScoreReveal): Promise<Receipt>;
+  /** @param accepted the accepted updates, ascending member id. @param reveals all that were revealed, ascending index. */
+  bookScores(
+    result: RoundResult,
+    accepted: readonly CommittedUpdate[],
+    reveals: readonly ScoreReveal[],
+  ): Promise<Receipt>;
   settle(run: bigint, contributionCutOff: CutOff, participationCutOff: CutOff): Promise<Receipt>;
   claim(run: bigint): Promise<Receipt>;
   /** EIP-712 signature of a commitment by this key. */

@@ -117,6 +117,30 @@ const serverOptimiserSchema = z.discriminatedUnion("name", [
   z.strictObject({ name: z.enum(["fedadam", "fedyogi"]), ...adaptive, beta2: beta }),
 ]);
 
+const shapley = {
+  /** Monte-Carlo permutations; antithetic pairs, so even. */
+  permutations: z.int().min(2).max(100_000).multipleOf(2),
+  /** A scan stops when |v(kept) − v(prefix)| is below this; units 2^-20 nats; 0 never stops. */
+  truncation: z.int().min(0),
+  engine: z.strictObject({
+    package: z.literal("onnxruntime-web"),
+    version: z.string(),
+    batchSize: positiveInteger.max(65_536),
+  }),
+};
+
+/** What updates are scored on: public data, so that scores are part of the result; or each validator's own, of which it only attests scores. */
+export const scoringSchema = z.discriminatedUnion("mode", [
+  z.strictObject({
+    mode: z.literal("exact"),
+    /** Public held-out set in the store. */
+    heldOutCid: z.string().regex(/^0x[0-9a-f]{64}$/),
+    heldOutDigest: z.string().regex(/^0x[0-9a-f]{64}$/),
+    ...shapley,
+  }),
+  z.strictObject({ mode: z.literal("attested"), ...shapley }),
+]);
+
 /**
  * The run's recipe: everything members and validators must agree on that the contracts do not need to read. Its canonical JSON lies in the
  * store; its keccak256 is in the run's parameters on chain, and so in every head.
@@ -147,21 +171,7 @@ export const recipeSchema = z.strictObject({
   aggregation: aggregationSchema,
   /** Left out: none. */
   serverOptimiser: serverOptimiserSchema.optional(),
-  scoring: z.strictObject({
-    mode: z.literal("exact"),
-    /** Public held-out set in the store. */
-    heldOutCid: z.string().regex(/^0x[0-9a-f]{64}$/),
-    heldOutDigest: z.string().regex(/^0x[0-9a-f]{64}$/),
-    /** Monte-Carlo permutations; antithetic pairs, so even. */
-    permutations: z.int().min(2).max(100_000).multipleOf(2),
-    /** A scan stops when |v(kept) − v(prefix)| is below this; units 2^-20 nats; 0 never stops. */
-    truncation: z.int().min(0),
-    engine: z.strictObject({
-      package: z.literal("onnxruntime-web"),
-      version: z.string(),
-      batchSize: positiveInteger.max(65_536),
-    }),
-  }),
+  scoring: scoringSchema,
   /** What L means to people; it informs and never gates. Units 2^-16 nats. */
   criterion: z.strictObject({
     progress: z.int().min(0),
@@ -175,6 +185,7 @@ export type AggregationConfig = Recipe["aggregation"];
 export type PreAggregationConfig = NonNullable<AggregationConfig["before"]>[number];
 export type CodecConfig = Recipe["update"]["codec"];
 export type ModelConfig = Recipe["model"];
+export type ScoringConfig = Recipe["scoring"];
 export type TrainingPlan = Recipe["training"];
 export type ServerOptimiserConfig = Exclude<NonNullable<Recipe["serverOptimiser"]>, { readonly name: "none" }>;
 

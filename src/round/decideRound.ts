@@ -42,12 +42,14 @@ export interface Decision {
   readonly checkpoint?: Uint8Array;
   /** λ row by row, ascending member id. */
   readonly weights: readonly number[];
+  /** All 0 in a closing round and with attested scoring. */
   readonly scores: readonly number[];
 }
 
 /** What computes; the result does not depend on which. */
 export interface Machinery {
-  readonly scorer: Scorer;
+  /** Not needed with attested scoring, in which scores are no part of the result. */
+  readonly scorer?: Scorer;
   /** Validators use the fastest they have, the audit the plain reference. */
   readonly kernels: WideKernels;
   /** Told while whole updates are passed over, for a log. */
@@ -151,11 +153,14 @@ async function moveModel(
     ...(onProgress === undefined ? {} : { onProgress }),
     signal,
   });
-  const scores = await scoreUpdates(
-    context,
-    { scorer, kernels, signal },
-    { parent: parent.master, updates, aggregated, beacon, round },
-  );
+  const scores =
+    context.recipe.scoring.mode === "attested"
+      ? updates.map(() => 0)
+      : await scoreUpdates(
+          context,
+          { scorer: required(scorer), kernels, signal },
+          { parent: parent.master, updates, aggregated, beacon, round },
+        );
   const model: Checkpoint = { master: master.after, state: optimiser?.after ?? {} };
   const checkpoint = encodeCheckpoint(model, context);
   return {
@@ -168,4 +173,9 @@ async function moveModel(
     updateNormSq: aggregated.updateNormSq,
     checkpoint,
   };
+}
+
+function required(scorer: Scorer | undefined): Scorer {
+  if (scorer === undefined) throw new TypeError("Exact scoring needs a held-out set and a model.");
+  return scorer;
 }

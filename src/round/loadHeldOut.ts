@@ -6,15 +6,14 @@ import { contentIdOfDigest } from "../protocol/contentId.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { FoedusError } from "../protocol/errors.ts";
-import type { RunContext } from "./runContext.ts";
+import type { ScoringConfig } from "../protocol/recipe.ts";
 
-/** The public held-out set that the recipe names, re-hashed. */
+/** The public held-out set that the recipe of a run with exact scoring names, re-hashed. */
 export async function loadHeldOut(
   store: ContentStore,
-  { recipe }: RunContext,
+  { heldOutCid, heldOutDigest }: Extract<ScoringConfig, { mode: "exact" }>,
   options: { signal?: AbortSignal; timeoutMs?: number } = {},
 ): Promise<Dataset> {
-  const { heldOutCid, heldOutDigest } = recipe.scoring;
   const bytes = await store.get(contentIdOfDigest(heldOutCid as Hex), { maxBytes: MAX_DATASET_BYTES, ...options });
   const digest = toHex(chunkRoot(bytes));
   if (digest !== heldOutDigest) {

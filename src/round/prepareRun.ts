@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ruleIdOf } from "../aggregation/rules.ts";
 import { encodeDataset } from "../data/encodeDataset.ts";
+import { SCORING } from "../protocol/attestedScores.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
 import { encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
 import { chunkRoot } from "../protocol/chunkRoot.ts";
 import { digestOfContentId } from "../protocol/contentId.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import type { Dataset } from "../protocol/dataset.ts";
+import { ConfigError } from "../protocol/errors.ts";
 import { masterFromFloat } from "../protocol/grid.ts";
-import { decodeRecipe, encodeRecipe, type Recipe, serverOptimiserOf } from "../protocol/recipe.ts";
+import { decodeRecipe, encodeRecipe, type Recipe, type ScoringConfig, serverOptimiserOf } from "../protocol/recipe.ts";
 import { initialServerState } from "../protocol/serverState.ts";
 
 /** The recipe as a consortium writes it: the held-out set's names are filled in when it is published. */
 export type RecipeDraft = Omit<Recipe, "scoring"> & {
-  readonly scoring: Omit<Recipe["scoring"], "heldOutCid" | "heldOutDigest">;
+  readonly scoring:
+    | Omit<Extract<ScoringConfig, { mode: "exact" }>, "heldOutCid" | "heldOutDigest">
+    | Extract<ScoringConfig, { mode: "attested" }>;
 };
 
 /** What `openRun` takes from the preparation. */
@@ -23,29 +27,26 @@ export interface PreparedRun {
   readonly ruleId: Hex;
   readonly initialModelRoot: Hex;
   readonly initialCheckpointCid: Hex;
+  /** As `RunParams` has it. */
+  readonly scoring: number;
 }
 
-/** Puts the held-out set, the recipe and the initial checkpoint into the store and serves them. */
+/**
+ * Puts the recipe, the initial checkpoint and, with exact scoring, the held-out set into the store and serves them.
+ * @param heldOut exactly with exact scoring: what is published is no validator's own.
+ */
 export async function prepareRun(
   store: ContentStore,
   draft: RecipeDraft,
   initialParameters: Float32Array,
-  heldOut: Dataset,
+  heldOut?: Dataset,
 ): Promise<PreparedRun> {
   const publish = async (bytes: Uint8Array): Promise<Hex> => {
     const id = await store.put(bytes);
     await store.serve(id);
     return digestOfContentId(id);
   };
-  const heldOutBytes = encodeDataset(heldOut);
-  const recipe: Recipe = {
-    ...draft,
-    scoring: {
-      ...draft.scoring,
-      heldOutCid: await publish(heldOutBytes),
-      heldOutDigest: toHex(chunkRoot(heldOutBytes)),
-    },
-  };
+  const recipe: Recipe = { ...draft, scoring: await completeScoring(draft.scoring, heldOut, publish) };
   const recipeBytes = encodeRecipe(recipe);
   const { layout, digest } = decodeRecipe(recipeBytes);
   const initial = {
@@ -59,5 +60,22 @@ export async function prepareRun(
     ruleId: ruleIdOf(recipe.aggregation),
     initialModelRoot: toHex(modelRoot(checkpoint)),
     initialCheckpointCid: await publish(checkpoint),
+    scoring: SCORING[recipe.scoring.mode],
   };
+}
+
+async function completeScoring(
+  scoring: RecipeDraft["scoring"],
+  heldOut: Dataset | undefined,
+  publish: (bytes: Uint8Array) => Promise<Hex>,
+): Promise<ScoringConfig> {
+  if (scoring.mode === "attested") {
+    if (heldOut === undefined) return scoring;
+    throw new ConfigError(
+      "With attested scoring every validator has held-out data of its own, and none is published: leave the held-out set out.",
+    );
+  }
+  if (heldOut === undefined) throw new ConfigError("Exact scoring needs the public held-out set: name it.");
+  const bytes = encodeDataset(heldOut);
+  return { ...scoring, heldOutCid: await publish(bytes), heldOutDigest: toHex(chunkRoot(bytes)) };
 }

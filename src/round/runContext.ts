@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ruleIdOf } from "../aggregation/rules.ts";
 import type { ProofDomain } from "../protocol/attestation.ts";
+import { SCORING } from "../protocol/attestedScores.ts";
 import type { Hex } from "../protocol/bytes.ts";
 import { contentIdOfDigest } from "../protocol/contentId.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
@@ -46,6 +47,12 @@ export async function loadRunContext(
     throw new FoedusError(
       "RECIPE_MISMATCH",
       `The recipe's rule "${recipe.aggregation.rule}" has id ${rule}; run ${run} on chain has ${params.ruleId}.`,
+    );
+  }
+  if (SCORING[recipe.scoring.mode] !== params.scoring) {
+    throw new FoedusError(
+      "RECIPE_MISMATCH",
+      `The recipe's scoring is ${recipe.scoring.mode}; run ${run} on chain has scoring ${params.scoring} (0 exact, 1 attested).`,
     );
   }
   const circuitCapacity = await ledger.circuitCapacity(params.verifier);

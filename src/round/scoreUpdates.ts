@@ -15,7 +15,7 @@ import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../protocol/wideKernels.ts";
 import type { RunContext } from "./runContext.ts";
 
-/** What exact scoring needs beside the round: the public held-out set and the agreed engine. */
+/** What scoring needs beside the round: a held-out set (public, or the validator's own) and the agreed engine. */
 export interface Scorer {
   readonly model: AgreedModel;
   readonly heldOut: Dataset;
@@ -26,7 +26,7 @@ export interface ScoringInput {
   /** The head's master model. */
   readonly parent: Float64Array;
   readonly updates: readonly VerifiedUpdate[];
-  readonly aggregated: Aggregate;
+  readonly aggregated: Pick<Aggregate, "kept" | "weights">;
   readonly beacon: Hex;
   readonly round: number;
 }
@@ -34,7 +34,7 @@ export interface ScoringInput {
 /**
  * Shapley values of the kept updates, integers in 2^-20 nats, aligned with `updates`; 0 for what is not kept (design §4.6).
  *
- * v(S) = loss(head) − loss(head + Σ_{k∈S} λ'_k q_k) on the public held-out set, with the round's own λ restricted to S and renormalised to
+ * v(S) = loss(head) − loss(head + Σ_{k∈S} λ'_k q_k) on the held-out set, with the round's own λ restricted to S and renormalised to
  * its column sums (equal weights for coordinate rules, whose result is no weighted sum).
  */
 export async function scoreUpdates(

@@ -27,6 +27,8 @@ export interface SimulatedMember extends SimulatedParticipant {
 export interface SimulatedValidator extends SimulatedParticipant {
   /** Where its store listens. */
   readonly storeAddress: string;
+  /** What it alone scores on, where scoring is attested. */
+  readonly heldOut?: Dataset;
 }
 
 export interface FederationFiles {
@@ -49,6 +51,8 @@ export async function layOutFederation(options: {
   seed: string;
   shards: readonly Dataset[];
   validators: number;
+  /** Private held-out sets by validator, where scoring is attested. */
+  heldOut?: readonly Dataset[];
   accounts: readonly DevelopmentAccount[];
 }): Promise<FederationFiles> {
   const folder = resolve(options.folder);
@@ -84,6 +88,7 @@ export async function layOutFederation(options: {
       ...place("validator", i),
       keys: keysOf("validator", i, account(2 + members.length + i)),
       storeAddress: `/ip4/127.0.0.1/tcp/${port}`,
+      ...(options.heldOut === undefined ? {} : { heldOut: options.heldOut[i] as Dataset }),
     }),
   );
   return {
@@ -133,6 +138,9 @@ export async function writeParticipantFiles(
   }
   for (const validator of files.validators) {
     await writeKeys(validator);
+    const { heldOut } = validator;
+    if (heldOut !== undefined)
+      await writeFile(join(validator.folder, "held-out.fds"), encodeDataset(heldOut), { mode: 0o600 });
     const others = validatorAddresses.filter((address) => address !== validator.storeAddress);
     await writeYaml(validator.configFile, {
       ...common,
@@ -143,6 +151,7 @@ export async function writeParticipantFiles(
         peers: [files.sponsorAddress, ...others],
         swarmKeyFile: files.swarmKeyFile,
       },
+      ...(heldOut === undefined ? {} : { heldOut: { kind: "dataset", file: "held-out.fds" } }),
       prover: { threads: 1 },
       aggregation: { device },
     });

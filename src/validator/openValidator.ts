@@ -4,15 +4,18 @@ import type { ParticipantKeys } from "../chain/keys.ts";
 import { openKernels } from "../kernels/openKernels.ts";
 import { createAgreedEngine } from "../learning/engines/agreed.ts";
 import { openParticipant, type Surroundings } from "../process/openParticipant.ts";
+import { loadOwnData } from "../process/ownData.ts";
 import { requireLayout } from "../process/requireLayout.ts";
 import { waitForContent } from "../process/waitForRun.ts";
 import { toHex } from "../protocol/bytes.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
+import type { Dataset } from "../protocol/dataset.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import type { LedgerReader, ValidatorRecord } from "../protocol/ledger.ts";
 import { loadCircuitArtifacts, reportedLossCircuit } from "../proving/circuitArtifacts.ts";
 import { ReportedLossProver } from "../proving/proveReportedLoss.ts";
 import { loadHeldOut } from "../round/loadHeldOut.ts";
+import type { RunContext } from "../round/runContext.ts";
 import type { ValidatorConfig } from "./options.ts";
 import type { ValidatorContext } from "./validatorContext.ts";
 
@@ -27,8 +30,8 @@ export interface OpenedValidator {
 }
 
 /**
- * Builds everything a validator needs from its configuration, waiting for the run to be opened and for its recipe and held-out set to be
- * served. The context holds no hidden state: a caller may replace any part of it.
+ * Builds everything a validator needs from its configuration, waiting for the run to be opened and for its recipe and public held-out
+ * set to be served. The context holds no hidden state: a caller may replace any part of it.
  *
  * @throws ConfigError, CircuitArtifactsError, LearningError for what the operator must change; ChainUnreachable; the signal's reason.
  */
@@ -65,15 +68,13 @@ export async function openValidator(
   opening.defer(() => engine.dispose());
   const model = await engine.load(run.recipe.model);
   requireLayout(run, model);
-  const heldOut = await waitForContent("the run's held-out set", (options) => loadHeldOut(store, run, options), {
-    logger,
-    signal,
-  });
+  const heldOut = await heldOutOf(config, run, store, { logger, signal });
   logger.info(
     {
       run: run.run.toString(),
       recipe: run.recipe.name,
       validator: validatorId,
+      scoring: run.recipe.scoring.mode,
       heldOut: heldOut.size,
       engine: engine.name,
       circuit,
@@ -95,6 +96,31 @@ export async function openValidator(
   };
   const resources = opening.move();
   return { context, store, validatorId, close: () => resources.disposeAsync() };
+}
+
+/** What this validator scores on: the set that everybody scores on, or one that only it has. */
+async function heldOutOf(
+  { heldOut: own }: ValidatorConfig,
+  run: RunContext,
+  store: ContentStore,
+  surroundings: Surroundings,
+): Promise<Dataset> {
+  const { scoring, model, name } = run.recipe;
+  if (scoring.mode === "exact") {
+    if (own !== undefined) {
+      throw new ConfigError(
+        `The run "${name}" scores on public data, and ${own.file} would not be used. Leave heldOut out, or take part in a run with attested scoring.`,
+        { file: own.file },
+      );
+    }
+    return waitForContent("the run's held-out set", (options) => loadHeldOut(store, scoring, options), surroundings);
+  }
+  if (own === undefined) {
+    throw new ConfigError(
+      `In the run "${name}" every validator scores on held-out data of its own. Name yours with heldOut in the configuration.`,
+    );
+  }
+  return loadOwnData(own, model, "heldOut");
 }
 
 /** The key's record in the current set. With another encryption key registered, no loss could be opened, and every update would look bad. */

@@ -8,11 +8,14 @@ import {
   participantOptions,
   resolveParticipantPaths,
 } from "../process/config.ts";
+import { ownDataHints, ownDataSchema } from "../process/ownData.ts";
 import { readYaml } from "../process/readYaml.ts";
 import { DEVICES } from "../protocol/wideKernels.ts";
 
 export const validatorConfigSchema = z.strictObject({
   ...participantOptions,
+  /** This validator's own held-out data, exactly in runs with attested scoring. It leaves this process as scores only. */
+  heldOut: ownDataSchema.optional(),
   prover: z
     .strictObject({
       /** Proofs made at once, one core each. */
@@ -33,6 +36,9 @@ export const validatorConfigSchema = z.strictObject({
 
 const hints: Hints = {
   ...participantHints,
+  heldOut:
+    "write e.g. heldOut: { kind: csv, file: held-out.csv, inputs: 64, classes: 10 }, or leave it out where the run's scoring is exact",
+  ...ownDataHints("heldOut"),
   prover: "write e.g. prover: { threads: 1, artifacts: circuits }, or leave it out",
   "prover.threads": "write how many cores proving may use, from 1 to 64",
   aggregation: "write e.g. aggregation: { device: auto, threads: 4 }, or leave it out",
@@ -47,10 +53,13 @@ export type ValidatorConfig = z.output<typeof validatorConfigSchema>;
 /** @param file path of the file, for messages and as the origin of relative paths. @throws ConfigError */
 export function parseValidatorConfig(value: unknown, file: string): ValidatorConfig {
   const config = resolveParticipantPaths(parseConfig(validatorConfigSchema, hints, value, file), file);
-  const { prover } = config;
-  return prover.artifacts === undefined
-    ? config
-    : { ...config, prover: { ...prover, artifacts: resolve(dirname(file), prover.artifacts) } };
+  const { prover, heldOut } = config;
+  const absolute = (path: string): string => resolve(dirname(file), path);
+  return {
+    ...config,
+    ...(heldOut === undefined ? {} : { heldOut: { ...heldOut, file: absolute(heldOut.file) } }),
+    ...(prover.artifacts === undefined ? {} : { prover: { ...prover, artifacts: absolute(prover.artifacts) } }),
+  };
 }
 
 /** The configuration in a YAML file. @throws ConfigError */

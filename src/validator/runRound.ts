@@ -8,24 +8,26 @@ import { reportedLoss } from "../protocol/reportedLoss.ts";
 import { artifactContext } from "../round/artifactContext.ts";
 import { type Decision, decideRound } from "../round/decideRound.ts";
 import { fetchCheckpoint } from "../round/fetchCheckpoint.ts";
-import { recipientsOf } from "../round/recipients.ts";
+import { enterRound } from "./enterRound.ts";
 import type { OpenedLoss } from "./lossProver.ts";
 import { attestRound } from "./round/attestRound.ts";
 import { type AcceptedUpdates, collectAccepted } from "./round/collectAccepted.ts";
 import { fetchUpdates } from "./round/fetchUpdates.ts";
 import { finaliseRound } from "./round/finaliseRound.ts";
 import { judgeUpdates } from "./round/judgeUpdates.ts";
+import { ownScores, sealScores } from "./round/ownScores.ts";
 import { postVerdict } from "./round/postVerdict.ts";
 import { proveLoss } from "./round/proveLoss.ts";
 import { reportProgress } from "./round/reportProgress.ts";
 import { storeCheckpoint } from "./round/storeCheckpoint.ts";
+import type { ScoreDuties } from "./scoreDuties.ts";
 import type { ValidatorContext, ValidatorRound } from "./validatorContext.ts";
 
 /**
  * One round of a validator, from any point of it: every step is a function of chain and store and leaves out what the chain shows as done, so
  * a validator that was killed anywhere computes the same again and continues.
  */
-export async function runRound(validator: ValidatorContext, view: RoundView): Promise<void> {
+export async function runRound(validator: ValidatorContext, view: RoundView, duties: ScoreDuties): Promise<void> {
   const round = await enterRound(validator, view);
   if (round === undefined) return;
   const parent = await validator.ledger.runView(validator.run);
@@ -48,25 +50,11 @@ export async function runRound(validator: ValidatorContext, view: RoundView): Pr
 
   if (decision.checkpoint !== undefined)
     await storeCheckpoint(validator, decision.checkpoint, decision.result.checkpointCid);
-  await attestRound(validator, round, decision.result);
+  const scores = await commitToScores(validator, round, model, accepted, decision, duties);
+  await attestRound(validator, round, decision.result, scores);
   const commits = judgements.map(({ commit }) => commit);
   const closed = await finaliseRound(validator, round, () => proveLoss(validator, commits, openings, decision));
   if (closed.phase === "finalised") await serveCheckpoint(validator, view.round, decision);
-}
-
-/** The round as this validator sees it; undefined when it is not in the round's set. */
-async function enterRound(validator: ValidatorContext, view: RoundView): Promise<ValidatorRound | undefined> {
-  const recipients = await recipientsOf(validator.ledger, view);
-  const account = validator.ledger.account.toLowerCase();
-  const self = recipients.validatorSet.validators.find(({ signer }) => signer.toLowerCase() === account);
-  if (self === undefined) {
-    validator.logger.warn(
-      { round: view.round, account: validator.ledger.account },
-      "not in this round's validator set",
-    );
-    return undefined;
-  }
-  return { view, recipients, self };
 }
 
 function openedLosses(accepted: AcceptedUpdates): OpenedLoss[] {
@@ -110,6 +98,22 @@ async function decide(
     },
     async (file) => digestOfContentId(await validator.store.cidOf(file)),
   );
+}
+
+/** With attested scoring, the commitment that goes with the seal. The scores themselves are revealed when the round is final. */
+async function commitToScores(
+  validator: ValidatorContext,
+  { view, self }: ValidatorRound,
+  parent: Checkpoint,
+  { updates, beacon }: AcceptedUpdates,
+  { result, weights }: Decision,
+  duties: ScoreDuties,
+): Promise<Hex | undefined> {
+  if (validator.recipe.scoring.mode !== "attested" || view.closing) return undefined;
+  const { round, kept } = result;
+  const scores = await ownScores(validator, { round, parent: parent.master, beacon, kept, weights, updates });
+  duties.remember(round, scores);
+  return sealScores(validator, round, self.index, scores).commitment;
 }
 
 function requireOpen(view: RoundView, { head }: { head: Hex }): void {

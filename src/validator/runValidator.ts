@@ -4,6 +4,7 @@ import { isClosed, roundState, waitForRound } from "../round/waitForRound.ts";
 import { openNextRound } from "./openNextRound.ts";
 import { beaconChain } from "./round/beaconPreimage.ts";
 import { runRound } from "./runRound.ts";
+import { ScoreDuties } from "./scoreDuties.ts";
 import { serveRun } from "./serveRun.ts";
 import { settleRun } from "./settleRun.ts";
 import type { ValidatorContext } from "./validatorContext.ts";
@@ -12,15 +13,18 @@ import type { ValidatorContext } from "./validatorContext.ts";
 export async function runValidator(validator: ValidatorContext): Promise<void> {
   await registerBeaconChain(validator);
   await serveRun(validator);
+  const duties = new ScoreDuties(validator);
   let done = 0;
   let closedSince: number | undefined;
   for (;;) {
     validator.signal.throwIfAborted();
     const run = await validator.ledger.runView(validator.run);
-    if (run.ended) return settleRun(validator);
+    // Before the next round: what was committed in the last one can be revealed for a while only.
+    await duties.attend(run.lastRound);
+    if (run.ended) return settleRun(validator, duties);
     const current = run.lastRound === 0 ? undefined : await roundState(validator.ledger, validator.run, run.lastRound);
     if (current !== undefined && !isClosed(current) && run.lastRound > done) {
-      await tryRound(validator, run.lastRound, () => runRound(validator, current.round));
+      await tryRound(validator, run.lastRound, () => runRound(validator, current.round, duties));
       done = run.lastRound;
       closedSince = undefined;
       continue;

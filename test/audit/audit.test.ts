@@ -104,6 +104,7 @@ const recipeOf = async ({ ledger, run }: FinishedRun): Promise<ContentId> =>
   contentIdOfDigest((await ledger.runView(run)).params.recipeCid);
 const heldOutOf = async (honest: FinishedRun): Promise<ContentId> => {
   const { recipe } = decodeRecipe(await honest.store.get(await recipeOf(honest), { maxBytes: MAX_RECIPE_BYTES }));
+  assert.equal(recipe.scoring.mode, "exact");
   return contentIdOfDigest(recipe.scoring.heldOutCid as Hex);
 };
 const initialCheckpointOf = async ({ ledger, run }: FinishedRun): Promise<ContentId> =>
@@ -463,6 +464,7 @@ describe("audit", () => {
       head,
       headGiven: true,
       roundsWithOpenedLosses: 3,
+      scoring: "exact",
       settled: true,
       // The federation has a server optimiser.
       linear: false,

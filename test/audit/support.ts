@@ -15,7 +15,7 @@ import { loadRunContext } from "../../src/round/runContext.ts";
 import { decorate } from "../../src/simulation/decorate.ts";
 import { inProcess } from "../../src/simulation/participants.ts";
 import { openStore } from "../../src/storage/openStore.ts";
-import { openFederation } from "../support/federation.ts";
+import { type FederationPlan, type OpenedFederation, openFederation } from "../support/federation.ts";
 
 /** A run that is over, with the chain it is recorded on and a store that has every object of it. */
 export interface FinishedRun {
@@ -48,17 +48,25 @@ const RECIPE = {
   },
 } as const;
 
-/**
- * A whole run of five members and four validators: two rounds, the closing round and the settlement. Its model moves by a server optimiser,
- * whose state every checkpoint holds.
- */
-export async function finishRun(resources: AsyncDisposableStack): Promise<FinishedRun> {
+/** A federation of five members and four validators with a run of two rounds, before anybody starts. */
+export async function openAuditedRun(
+  resources: AsyncDisposableStack,
+  plan: Partial<FederationPlan> = {},
+): Promise<OpenedFederation> {
   const folder = await mkdtemp(join(tmpdir(), "foedus-audit-"));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
-  const { files, run, ledger } = await openFederation(
-    { folder, seed: "audit", members: 5, validators: 4, rounds: 2, auditor: true, blockMs: 100, recipe: RECIPE },
+  return openFederation(
+    { folder, seed: "audit", members: 5, validators: 4, rounds: 2, auditor: true, blockMs: 100, ...plan },
     resources,
   );
+}
+
+/**
+ * A whole run: two rounds, the closing round and the settlement. Its model moves by a server optimiser, whose state every checkpoint holds.
+ */
+export async function finishRun(resources: AsyncDisposableStack): Promise<FinishedRun> {
+  const opened = await openAuditedRun(resources, { recipe: RECIPE });
+  const { files } = opened;
   const participants = [
     ...files.members.map(({ name, configFile }) => inProcess({ name, configFile, role: "node" }, SILENT)),
     ...files.validators.map(({ name, configFile }) => inProcess({ name, configFile, role: "validator" }, SILENT)),
@@ -69,7 +77,14 @@ export async function finishRun(resources: AsyncDisposableStack): Promise<Finish
   } finally {
     await Promise.all(participants.map((participant) => participant.kill()));
   }
+  return auditorOf(opened, resources);
+}
 
+/** What an auditor of a finished run works with, its chain and store asked no question twice. */
+export async function auditorOf(
+  { files, run, ledger }: OpenedFederation,
+  resources: AsyncDisposableStack,
+): Promise<FinishedRun> {
   // A validator has fetched or made every object that the run names; its folder is a store of all the evidence.
   const store = await openStore({
     kind: "helia",

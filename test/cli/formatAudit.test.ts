@@ -15,6 +15,7 @@ const REPORT: AuditReport = {
   head: "0xaa",
   headGiven: true,
   roundsWithOpenedLosses: 1,
+  scoring: "exact",
   settled: true,
   linear: true,
   checks: 60,
@@ -45,6 +46,12 @@ describe("an audit for people", () => {
         "      It is the head that you gave.",
       ].join("\n"),
     );
+  });
+
+  it("says that attested scores were not recomputed", () => {
+    const text = formatAudit({ ...OUTCOME, report: { ...REPORT, scoring: "attested" } });
+    assert.match(text, /^Scores are attested, not recomputed: /m);
+    assert.doesNotMatch(formatAudit(OUTCOME), /attested, not/);
   });
 
   it("names every false link with its round and what it claims", () => {

@@ -81,6 +81,8 @@ describe("foedus run prepare", () => {
       ],
     );
     assert.equal(recipe.scoring.engine.package, "onnxruntime-web");
+    assert.equal(recipe.scoring.mode, "exact");
+    assert.equal(request.scoring, 0);
     const heldOut = decodeDataset(await read(recipe.scoring.heldOutCid as `0x${string}`));
     assert.deepEqual([...heldOut.features], [0.5, 1, 1.5, 2, 2.5, 3]);
     assert.deepEqual([...heldOut.labels], [0, 1, 1]);

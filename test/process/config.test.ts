@@ -57,6 +57,14 @@ describe("configuration of nodes and validators", () => {
     );
     assert.deepEqual(validator.prover, { threads: 1, artifacts: "/etc/foedus/keys" });
     assert.deepEqual(validator.passphrase, { env: "FOEDUS_PASSPHRASE", file: "/run/secrets/p" });
+    assert.equal(validator.heldOut, undefined);
+    const heldOut = { kind: "csv", file: "held-out.csv", inputs: 64, classes: 10 };
+    assert.deepEqual(parseValidatorConfig({ ...COMMON, heldOut }, FILE).heldOut, {
+      ...heldOut,
+      file: "/etc/foedus/held-out.csv",
+      scale: 1,
+      header: false,
+    });
   });
 
   it("keeps pages on loopback unless told otherwise", () => {

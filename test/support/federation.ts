@@ -32,6 +32,10 @@ export interface FederationPlan {
   readonly blockMs: number;
   /** What replaces parts of the demo's recipe. */
   readonly recipe?: Partial<RecipeDraft>;
+  /** `attested`: every validator scores on a part of the held-out set that only it has. Default exact. */
+  readonly scoring?: "exact" | "attested";
+  /** Default 5. */
+  readonly challengeBlocks?: number;
 }
 
 /** A federation with its first run opened, before any participant starts. */
@@ -51,7 +55,15 @@ export async function openFederation(plan: FederationPlan, resources: AsyncDispo
   const shards = deal(rest, members, { kind: "iid" }, keyedRandom(seed, "deal"));
   const chain = await startEmbeddedChain({ blockMs: plan.blockMs, accounts: 2 + members + validators });
   resources.defer(() => chain.stop());
-  const files = await layOutFederation({ folder: plan.folder, seed, shards, validators, accounts: chain.accounts });
+  const attested = plan.scoring === "attested";
+  const files = await layOutFederation({
+    folder: plan.folder,
+    seed,
+    shards,
+    validators,
+    ...(attested ? { heldOut: deal(heldOut, validators, { kind: "iid" }, keyedRandom(seed, "held-out")) } : {}),
+    accounts: chain.accounts,
+  });
   const adminAccount = chain.accounts[0] as { address: string; privateKey: `0x${string}` };
   const deployment = await deployFederation({
     endpoint: { rpcUrl: chain.rpcUrl },
@@ -88,12 +100,13 @@ export async function openFederation(plan: FederationPlan, resources: AsyncDispo
     swarmKeyFile: files.swarmKeyFile,
   });
   resources.defer(() => sponsor.close());
-  const recipe = { ...demoRecipe(heldOut.inputs, heldOut.classes), ...plan.recipe };
+  const demo: RecipeDraft = { ...demoRecipe(heldOut.inputs, heldOut.classes), ...plan.recipe };
+  const recipe: RecipeDraft = attested ? { ...demo, scoring: { ...demo.scoring, mode: "attested" } } : demo;
   const prepared = await prepareRun(
     sponsor,
     recipe,
     initialiseParameters(recipe.model, keyedRandom(seed, "initial model")),
-    heldOut,
+    attested ? undefined : heldOut,
   );
   const token = deployment.token as string;
   await admin.mint(token, admin.account, POOL);
@@ -111,14 +124,13 @@ export async function openFederation(plan: FederationPlan, resources: AsyncDispo
     fetchBlocks: 200,
     attestBlocks: 400,
     viewBlocks: 40,
-    challengeBlocks: 5,
+    challengeBlocks: plan.challengeBlocks ?? 5,
     alphaQ16: 58_982,
     omegaQ16: 45_875,
     verifier: deployment.verifiers[8] as string,
     token,
     pool: POOL,
     disputeBond: 10n ** 18n,
-    scoring: 0,
   });
   await writeParticipantFiles(files, run, chain.rpcUrl);
   const ledger = await connectLedger({ endpoint, addresses: deployment.addresses });

@@ -9,6 +9,7 @@ import { SILENT } from "../../src/protocol/logger.ts";
 import { openNextRound } from "../../src/validator/openNextRound.ts";
 import { nextPreimage } from "../../src/validator/round/beaconPreimage.ts";
 import { finaliseRound } from "../../src/validator/round/finaliseRound.ts";
+import { ScoreDuties } from "../../src/validator/scoreDuties.ts";
 import { settleRun } from "../../src/validator/settleRun.ts";
 import type { ValidatorContext, ValidatorRound } from "../../src/validator/validatorContext.ts";
 import { addressOf, RECEIPT, ScriptedChain, settled, VALIDATORS } from "../support/scriptedChain.ts";
@@ -180,15 +181,19 @@ describe("settleRun", () => {
     3: { contribution: -5n, participation: 0 },
   };
 
+  let pending = 0;
+
   function settling(chain: ScriptedChain, settle: LedgerWriter["settle"]): Promise<void> {
     const ledger = chain.ledger(addressOf(0), {
       settlementBlock: async () => 105,
       settlementPool: async () => 1_000n,
+      pendingScores: async () => pending,
       memberCount: async () => 3,
       standingOf: async (_, memberId) => STANDINGS[memberId] as Standing,
       settle,
     });
-    return settleRun(validator(ledger));
+    const context = { ...validator(ledger), recipe: { scoring: { mode: "exact" } } } as ValidatorContext;
+    return settleRun(context, new ScoreDuties(context));
   }
 
   it("waits for the last challenge window and names the cut-offs", async () => {
@@ -205,6 +210,23 @@ describe("settleRun", () => {
     await done;
     // One unit is missing in each part; it goes to the remainder of two thirds: member 2 by contribution, member 1 by participation.
     assert.deepEqual(calls, [[106, 2, 1]]);
+  });
+
+  it("waits until no attested scores are pending", async () => {
+    const chain = new ScriptedChain(7);
+    pending = 1;
+    const calls: number[] = [];
+    const done = settling(chain, async () => {
+      calls.push(chain.block);
+      chain.run = { settled: true };
+      return RECEIPT;
+    });
+    await chain.mineTo(109);
+    assert.deepEqual(calls, []);
+    pending = 0;
+    await chain.mine();
+    await done;
+    assert.deepEqual(calls, [110]);
   });
 
   it("a settled run is left alone, and being overtaken is no failure", async () => {
