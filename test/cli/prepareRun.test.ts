@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { stringify } from "yaml";
 import { readRunRequest } from "../../scripts/lib/runRequest.ts";
 import { decodeDataset } from "../../src/data/encodeDataset.ts";
+import { AGREED_ENGINE } from "../../src/learning/engines/agreed.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import { decodeCheckpoint, modelRoot } from "../../src/protocol/checkpoint.ts";
 import { contentIdOfDigest } from "../../src/protocol/contentId.ts";
@@ -103,6 +104,37 @@ describe("foedus run prepare", () => {
     // Anybody can make the same run file again from recipe, data and seed.
     assert.equal((await prepare("other-store", "again.json")).code, 0);
     assert.equal(await readFile(at("again.json"), "utf8"), await readFile(at("run.json"), "utf8"));
+  });
+
+  it("publishes no held-out set where scoring is attested, and needs one where it is exact", async (t) => {
+    const folder = await temporaryFolder(t);
+    const at = (name: string) => join(folder, name);
+    await writeFile(at("held-out.csv"), "1,2,0\n");
+    const prepare = async (mode: string, ...more: string[]) => {
+      await writeFile(at("recipe.yaml"), stringify({ ...RECIPE, scoring: { ...RECIPE.scoring, mode } }));
+      const args = ["--recipe", at("recipe.yaml"), "--init-seed", "s", "--store", `helia:${at("store")}`];
+      return foedus(["run", "prepare", ...args, "--out", at("run.json"), ...more]);
+    };
+    const { code, stderr } = await prepare("attested");
+    assert.equal(code, 0, stderr);
+    const request = await readRunRequest(at("run.json"));
+    assert.equal(request.scoring, 1);
+    const store = await openStore({ kind: "helia", folder: at("store"), listen: [] });
+    t.after(() => store.close());
+    const bytes = await store.get(contentIdOfDigest(request.recipeCid), { maxBytes: 1 << 20, timeoutMs: 0 });
+    assert.deepEqual(decodeRecipe(bytes).recipe.scoring, {
+      mode: "attested",
+      permutations: 4,
+      truncation: 0,
+      engine: { package: "onnxruntime-web", version: AGREED_ENGINE.version, batchSize: 8 },
+    });
+
+    const published = await prepare("attested", "--held-out", at("held-out.csv"));
+    assert.equal(published.code, 2);
+    assert.match(published.stderr, /what is prepared is published: leave --held-out out/);
+    const without = await prepare("exact");
+    assert.equal(without.code, 2);
+    assert.match(without.stderr, /Exact scoring needs the public held-out set: --held-out <file>/);
   });
 
   it("says what is wrong with a recipe, and where to publish", async (t) => {
