@@ -5,6 +5,7 @@ import { aggregationCommand } from "./aggregation/command.ts";
 
 const program = new Command("npm run bench --")
   .description("Measures what the project promises. Without a name: what there is to measure.")
+  .showHelpAfterError()
   .addCommand(aggregationCommand());
 
 if (process.argv.length <= 2) program.outputHelp();
