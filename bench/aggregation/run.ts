@@ -205,8 +205,13 @@ const LONG_MS = 25;
 
 /** Milliseconds per GB, whatever the cell's size, of what a GPU does `times` over. */
 function perGigabyte(work: (times: number) => Promise<number>): Contender["run"] {
-  let times = 1;
+  let times = 0;
   return async () => {
+    if (times === 0) {
+      // Memory is cleared when it is first used.
+      await work(1);
+      times = 1;
+    }
     for (; ; times *= 2) {
       let bytes = 0;
       const ms = await timed(async () => {
