@@ -15,6 +15,7 @@ import { type Deadline, deadline } from "./deadline.ts";
 import { ContentNotFound, ContentTimeout, StoreClosed } from "./errors.ts";
 import type { HeldObjects, Lease } from "./heldObjects.ts";
 import { IMPORT_PARAMETERS, importContent, nameOf } from "./importContent.ts";
+import { LeafSlots } from "./leafSlots.ts";
 import { listTree, readTree } from "./readTree.ts";
 import { verifyContent } from "./verifyContent.ts";
 
@@ -39,6 +40,11 @@ export interface BlockSession {
   close(): void;
 }
 
+/** Leaves of 1 MiB that all running reads ask for or hold; enough for the longest way to a peer. */
+const LEAVES_AT_ONCE = 32;
+/** How long one of them may keep others waiting, in milliseconds. */
+const LEAF_PATIENCE_MS = 1_000;
+
 /**
  * A content store made of what is held here and an exchange with peers. Memory and Helia stores differ in these two
  * parts only.
@@ -48,6 +54,7 @@ export class PeerStore implements ContentStore {
   readonly #held: HeldObjects;
   readonly #exchange: BlockExchange;
   readonly #closing = new AbortController();
+  readonly #slots = new LeafSlots(LEAVES_AT_ONCE, LEAF_PATIENCE_MS);
   #closed: Promise<void> | undefined;
 
   constructor(held: HeldObjects, exchange: BlockExchange) {
@@ -117,19 +124,31 @@ export class PeerStore implements ContentStore {
     );
     const lease = this.#held.lease();
     const session = timeoutMs === 0 ? undefined : this.#exchange.session(root, limit.signal);
+    // Of the leaves under way, in order.
+    const slots: Promise<() => void>[] = [];
+    const blockOf = async (link: CID): Promise<Uint8Array> => {
+      if (link.code === RAW) {
+        const slot = this.#slots.take();
+        slots.push(slot);
+        await limit.race(slot);
+      }
+      return this.#block(cid, link, lease, session, limit);
+    };
     try {
       let bytes = 0;
-      const leaves = readTree(cid, (link) => this.#block(cid, link, lease, session, limit), maxBytes);
+      const leaves = readTree(cid, blockOf, maxBytes);
       for await (const chunk of verifyContent(cid, leaves, maxBytes)) {
         bytes += chunk.length;
         // A copy: in memory the block itself would be in the consumer's hands.
         yield new Uint8Array(chunk);
+        (await slots.shift())?.();
       }
       this.#refuseWhenClosed();
       await lease.record(cid, bytes);
     } finally {
       limit.end();
       session?.close();
+      for (const slot of slots) slot.then((give) => give());
       await lease.end();
     }
   }

@@ -14,7 +14,8 @@ import type { CommitRecord } from "../../src/protocol/ledger.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import { type ModelConfig, type Recipe, serverOptimiserOf } from "../../src/protocol/recipe.ts";
 import { initialServerState } from "../../src/protocol/serverState.ts";
-import { type Decision, decideRound } from "../../src/round/decideRound.ts";
+import type { WideKernels } from "../../src/protocol/wideKernels.ts";
+import { type Decision, decideRound, type Machinery } from "../../src/round/decideRound.ts";
 import type { RunContext } from "../../src/round/runContext.ts";
 import type { Scorer } from "../../src/round/scoreUpdates.ts";
 import { BEACON, cloud, updatesOf } from "../aggregation/fixtures.ts";
@@ -63,6 +64,7 @@ describe("decideRound", () => {
     parent: Checkpoint,
     round: number,
     closing = false,
+    machinery: Partial<Machinery> = {},
   ): Promise<Decision> => {
     const updates = updatesOf(cloud(keyedRandom("updates", round), 4, LAYOUT.size, 5_000, 20_000)).map(
       (verified, commitIndex) => ({
@@ -81,7 +83,7 @@ describe("decideRound", () => {
     );
     return decideRound(
       contextOf(part),
-      { scorer, kernels: referenceKernels },
+      { scorer, kernels: referenceKernels, ...machinery },
       {
         round,
         closing,
@@ -98,6 +100,20 @@ describe("decideRound", () => {
       async (file): Promise<Hex> => toHex(keccak256(file)),
     );
   };
+
+  it("a signal ends it while it aggregates, and while it scores", async () => {
+    for (const calls of [1, 3]) {
+      const controller = new AbortController();
+      let called = 0;
+      const weightedSum: WideKernels["weightedSum"] = (...input) => {
+        if (++called === calls) controller.abort(new Error("stopped by its operator"));
+        return referenceKernels.weightedSum(...input);
+      };
+      const machinery = { kernels: { ...referenceKernels, weightedSum }, signal: controller.signal };
+      await assert.rejects(decide({}, startOf({}), 1, false, machinery), /stopped by its operator/);
+      assert.equal(called, calls);
+    }
+  });
 
   it("leaves the server optimiser out of the scores, the kept set and the weights", async () => {
     const [plain, adaptive] = [await decide({}, startOf({}), 1), await decide(ADAM, startOf(ADAM), 1)];

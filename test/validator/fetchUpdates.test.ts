@@ -91,13 +91,17 @@ describe("fetching committed updates", () => {
     assert.deepEqual(verdictCodes(judgements), Uint8Array.of(3));
   });
 
-  it("a validator that is stopped stops fetching", async () => {
+  it("a validator that is stopped stops fetching, and judging", async () => {
     const stopping = new AbortController();
     const store = await openMemoryStore(new MemoryNetwork());
     const commit = await committed(await openMemoryStore(new MemoryNetwork()), 1, Uint8Array.of(9));
     const fetching = fetchUntil(validator(store, stopping.signal), round, [commit], (stop) => aborted(stop));
     stopping.abort(new Error("stopped by its operator"));
     await assert.rejects(fetching, /stopped by its operator/);
+    await assert.rejects(
+      judgeUpdates(validator(store, stopping.signal), [{ commit }], {} as never),
+      /stopped by its operator/,
+    );
   });
 });
 
