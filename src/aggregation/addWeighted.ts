@@ -31,7 +31,13 @@ export async function addWeighted(
   const spans = spansOf(layout, spanLimit(updates, MEMORY_BYTES));
   await eachSpan(updates, spans, kernels, async ({ offset, size, group }, chunks) => {
     const increment = await kernels.weightedSum(chunks, columns[group] as Uint32Array);
-    moved.set(moveMaster(master.subarray(offset, offset + size), increment, offset, layout), offset);
+    moveMaster(
+      master.subarray(offset, offset + size),
+      increment,
+      offset,
+      layout,
+      moved.subarray(offset, offset + size),
+    );
   });
   return moved;
 }

@@ -22,7 +22,7 @@ import { type Span, spanLimit, spansOf } from "./spans.ts";
 export interface MasterFile {
   /** The head's values at [offset, offset + size). */
   read(offset: number, size: number): Promise<Float64Array>;
-  /** The new model's; called once for every coordinate, in ascending order. */
+  /** The new model's; called once for every coordinate, in ascending order. The values change after the promise has resolved. */
   write(offset: number, values: Float64Array): Promise<void>;
 }
 
@@ -154,15 +154,23 @@ async function combine(
 ): Promise<bigint> {
   const taking = updates.filter((_, i) => decision.kept[i]);
   const weights = column.filter((_, i) => decision.kept[i]);
-  const increment = (chunks: readonly UpdateChunk[]): Promise<Float64Array> =>
-    decision.kind === "coordinates" ? decision.combine(kernels, chunks) : kernels.weightedSum(chunks, weights);
+  const increment = (chunks: readonly UpdateChunk[], room: Float64Array): Promise<Float64Array> =>
+    decision.kind === "coordinates"
+      ? decision.combine(kernels, chunks, room)
+      : kernels.weightedSum(chunks, weights, room);
+  const longest = spans.reduce((most, { size }) => Math.max(most, size), 0);
+  const increments = new Float64Array(longest);
+  const moved = new Float64Array(longest);
   let normSq = 0n;
   const visit = async (span: Span, chunks: readonly UpdateChunk[]): Promise<void> => {
     const { offset, size, shift } = span;
-    const [before, direction] = await Promise.all([master.read(offset, size), increment(chunks)]);
+    const [before, direction] = await Promise.all([
+      master.read(offset, size),
+      increment(chunks, increments.subarray(0, size)),
+    ]);
     const movement = await applyServerOptimiser(serverOptimiser, direction, span, layout);
     // First, since only a movement within the grid can be squared exactly.
-    const after = moveMaster(before, movement, offset, layout);
+    const after = moveMaster(before, movement, offset, layout, moved.subarray(0, size));
     normSq += sumOfSquares(movement) << BigInt(2 * shift);
     await master.write(offset, after);
     onProgress?.({ pass: "combine", done: offset + size, of: layout.size });

@@ -23,7 +23,7 @@ export function bulyan({ byzantine }: BulyanParameters) {
     return {
       kind: "coordinates",
       kept,
-      combine: (kernels, updates) => kernels.meanAroundMedian(updates, selected - 2 * byzantine),
+      combine: (kernels, updates, room) => kernels.meanAroundMedian(updates, selected - 2 * byzantine, room),
     };
   };
 }

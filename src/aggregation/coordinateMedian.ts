@@ -13,6 +13,6 @@ export function coordinateMedian({ samples }: RuleInput): CoordinateResult {
   return {
     kind: "coordinates",
     kept: samples.map(() => true),
-    combine: (kernels, updates) => kernels.coordinateMedian(updates),
+    combine: (kernels, updates, room) => kernels.coordinateMedian(updates, room),
   };
 }

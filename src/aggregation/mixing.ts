@@ -101,11 +101,11 @@ function mixedCombine(
   decision: CoordinateResult,
 ): CoordinateResult["combine"] {
   const rows = used.map((row) => row.filter((_, k) => kept[k]));
-  return async (kernels, updates) => {
+  return async (kernels, updates, room) => {
     const mixed: UpdateChunk[] = [];
     // One after the other: a sum takes twice the memory of the vector it becomes.
     for (const row of rows) mixed.push({ kind: "dense", values: await meanOf(kernels, updates, row, rowSum) });
-    return decision.combine(kernels, mixed);
+    return decision.combine(kernels, mixed, room);
   };
 }
 

@@ -41,8 +41,13 @@ export interface CoordinateResult {
    * Movement of the master model at the same coordinates of the *kept* updates, integers in units 2^-(F+16).
    *
    * @param updates chunks of the kept updates alone, ascending memberId.
+   * @param room for the result, see `WideKernels`.
    */
-  readonly combine: (kernels: WideKernels, updates: readonly UpdateChunk[]) => Promise<Float64Array>;
+  readonly combine: (
+    kernels: WideKernels,
+    updates: readonly UpdateChunk[],
+    room?: Float64Array,
+  ) => Promise<Float64Array>;
 }
 
 export type RuleDecision = WeighedUpdates | CoordinateResult;

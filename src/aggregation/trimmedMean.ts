@@ -17,6 +17,6 @@ export function trimmedMean({ trim }: TrimmedMeanParameters) {
   return ({ samples }: RuleInput): CoordinateResult => ({
     kind: "coordinates",
     kept: samples.map(() => true),
-    combine: (kernels, updates) => kernels.trimmedMean(updates, trim),
+    combine: (kernels, updates, room) => kernels.trimmedMean(updates, trim, room),
   });
 }

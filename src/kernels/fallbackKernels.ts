@@ -31,8 +31,8 @@ export class FallbackKernels implements WideKernels {
     return this.#current.allocate(bytes);
   }
 
-  weightedSum(updates: readonly UpdateChunk[], weights: Uint32Array): Promise<Float64Array> {
-    return this.#call((kernels) => kernels.weightedSum(updates, weights));
+  weightedSum(updates: readonly UpdateChunk[], weights: Uint32Array, room?: Float64Array): Promise<Float64Array> {
+    return this.#call((kernels) => kernels.weightedSum(updates, weights, room));
   }
 
   gram(updates: readonly UpdateChunk[]): Promise<GramMatrix> {
@@ -47,16 +47,16 @@ export class FallbackKernels implements WideKernels {
     return this.#call((kernels) => kernels.squaredDistances(updates, z));
   }
 
-  coordinateMedian(updates: readonly UpdateChunk[]): Promise<Float64Array> {
-    return this.#call((kernels) => kernels.coordinateMedian(updates));
+  coordinateMedian(updates: readonly UpdateChunk[], room?: Float64Array): Promise<Float64Array> {
+    return this.#call((kernels) => kernels.coordinateMedian(updates, room));
   }
 
-  trimmedMean(updates: readonly UpdateChunk[], trim: number): Promise<Float64Array> {
-    return this.#call((kernels) => kernels.trimmedMean(updates, trim));
+  trimmedMean(updates: readonly UpdateChunk[], trim: number, room?: Float64Array): Promise<Float64Array> {
+    return this.#call((kernels) => kernels.trimmedMean(updates, trim, room));
   }
 
-  meanAroundMedian(updates: readonly UpdateChunk[], nearest: number): Promise<Float64Array> {
-    return this.#call((kernels) => kernels.meanAroundMedian(updates, nearest));
+  meanAroundMedian(updates: readonly UpdateChunk[], nearest: number, room?: Float64Array): Promise<Float64Array> {
+    return this.#call((kernels) => kernels.meanAroundMedian(updates, nearest, room));
   }
 
   async close(): Promise<void> {

@@ -32,6 +32,9 @@ export interface KernelMemory {
  * because a GPU or a pool of workers is; a backend neither changes nor keeps what it is given, and calls may overlap.
  *
  * Results on the master grid are float64 integers without −0.
+ *
+ * `room`, where there is one, is as long as the result: memory in which a backend may return it, whatever it holds. New memory for every call can
+ * cost as much as computing (page faults), so who sums span by span gives the same room again.
  */
 export interface WideKernels {
   readonly device: KernelDevice;
@@ -48,7 +51,7 @@ export interface WideKernels {
    *
    * @param weights λ, one per update; they sum to at most 2^16, so every partial sum stays below 2^40.
    */
-  weightedSum(updates: readonly UpdateChunk[], weights: Uint32Array): Promise<Float64Array>;
+  weightedSum(updates: readonly UpdateChunk[], weights: Uint32Array, room?: Float64Array): Promise<Float64Array>;
 
   /** All inner products on full grid values, never shifted or rounded: a spiked coordinate costs time, not anyone's resolution. */
   gram(updates: readonly UpdateChunk[]): Promise<GramMatrix>;
@@ -63,7 +66,7 @@ export interface WideKernels {
    * 2^16 · median_k q_k,j for every coordinate j, units 2^-(F+16); for even K the mean of the two middle values, which that grid holds
    * exactly.
    */
-  coordinateMedian(updates: readonly UpdateChunk[]): Promise<Float64Array>;
+  coordinateMedian(updates: readonly UpdateChunk[], room?: Float64Array): Promise<Float64Array>;
 
   /**
    * The mean of what is left of each coordinate's K values without the `trim` largest and the `trim` smallest, rounded once, half away from
@@ -71,7 +74,7 @@ export interface WideKernels {
    *
    * @param trim 2·trim < K
    */
-  trimmedMean(updates: readonly UpdateChunk[], trim: number): Promise<Float64Array>;
+  trimmedMean(updates: readonly UpdateChunk[], trim: number, room?: Float64Array): Promise<Float64Array>;
 
   /**
    * The mean of the `nearest` values of each coordinate that lie closest to its median (for even K the mean of the two middle values; of two
@@ -79,7 +82,7 @@ export interface WideKernels {
    *
    * @param nearest 1 … K
    */
-  meanAroundMedian(updates: readonly UpdateChunk[], nearest: number): Promise<Float64Array>;
+  meanAroundMedian(updates: readonly UpdateChunk[], nearest: number, room?: Float64Array): Promise<Float64Array>;
 
   /** Ends workers and gives devices back; nothing can be called after. */
   close(): Promise<void>;

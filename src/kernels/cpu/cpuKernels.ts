@@ -96,12 +96,12 @@ class CpuKernels implements WideKernels {
     };
   }
 
-  async weightedSum(updates: readonly UpdateChunk[], weights: Uint32Array): Promise<Float64Array> {
+  async weightedSum(updates: readonly UpdateChunk[], weights: Uint32Array, room?: Float64Array): Promise<Float64Array> {
     const count = updates.length;
     if (weights.length !== count) throw new RangeError(`${weights.length} weights do not belong to ${count} updates.`);
     if (weights.reduce((sum, weight) => sum + weight, 0) > 65_536)
       throw new RangeError("Weights sum to at most 65536: beyond it the accumulators may overflow.");
-    return this.#coordinates(updates, {
+    return this.#coordinates(updates, room, {
       kernel: KERNEL.weightedSum,
       weights,
       tile: tileOf(524_288 / count, 1_024, 16_384),
@@ -110,24 +110,30 @@ class CpuKernels implements WideKernels {
     });
   }
 
-  coordinateMedian(updates: readonly UpdateChunk[]): Promise<Float64Array> {
+  coordinateMedian(updates: readonly UpdateChunk[], room?: Float64Array): Promise<Float64Array> {
     const count = updates.length;
     const network = selectionNetwork(count, (count - 1) >> 1, (count >> 1) + 1);
-    return this.#orderStatistic(updates, network, STATISTIC.median, 0);
+    return this.#orderStatistic(updates, room, network, STATISTIC.median, 0);
   }
 
-  async trimmedMean(updates: readonly UpdateChunk[], trim: number): Promise<Float64Array> {
+  async trimmedMean(updates: readonly UpdateChunk[], trim: number, room?: Float64Array): Promise<Float64Array> {
     const count = updates.length;
     if (!Number.isInteger(trim) || trim < 0 || 2 * trim >= count)
       throw new RangeError(`${trim} values cannot be trimmed at both ends of ${count}.`);
-    return this.#orderStatistic(updates, selectionNetwork(count, trim, count - trim), STATISTIC.trimmedMean, trim);
+    return this.#orderStatistic(
+      updates,
+      room,
+      selectionNetwork(count, trim, count - trim),
+      STATISTIC.trimmedMean,
+      trim,
+    );
   }
 
-  async meanAroundMedian(updates: readonly UpdateChunk[], nearest: number): Promise<Float64Array> {
+  async meanAroundMedian(updates: readonly UpdateChunk[], nearest: number, room?: Float64Array): Promise<Float64Array> {
     const count = updates.length;
     if (!Number.isInteger(nearest) || nearest < 1 || nearest > count)
       throw new RangeError(`The ${nearest} values nearest to a median of ${count} are not defined.`);
-    return this.#orderStatistic(updates, sortingNetwork(count), STATISTIC.meanAroundMedian, nearest);
+    return this.#orderStatistic(updates, room, sortingNetwork(count), STATISTIC.meanAroundMedian, nearest);
   }
 
   async gram(updates: readonly UpdateChunk[]): Promise<GramMatrix> {
@@ -204,13 +210,14 @@ class CpuKernels implements WideKernels {
 
   #orderStatistic(
     updates: readonly UpdateChunk[],
+    room: Float64Array | undefined,
     network: SortingNetwork,
     statistic: number,
     parameter: number,
   ): Promise<Float64Array> {
     const count = updates.length;
     const tile = tileOf(131_072 / count, 64, 4_096);
-    return this.#coordinates(updates, {
+    return this.#coordinates(updates, room, {
       kernel: KERNEL.orderStatistic,
       tile,
       scratchBytes: this.#pool.kernels.orderScratch(count, tile) >>> 0,
@@ -224,9 +231,13 @@ class CpuKernels implements WideKernels {
   /** A result per coordinate. */
   async #coordinates(
     updates: readonly UpdateChunk[],
+    room: Float64Array | undefined,
     call: Omit<WideCall, "chunks" | "count" | "pass" | "outBytes" | "sumsBytes" | "done">,
   ): Promise<Float64Array> {
-    const result = new Float64Array(lengthOf(updates));
+    const size = lengthOf(updates);
+    if (room !== undefined && room.length !== size)
+      throw new RangeError(`Room for ${room.length} results does not suit ${size} coordinates.`);
+    const result = room ?? new Float64Array(size);
     await this.#run({
       ...call,
       chunks: updates,

@@ -179,6 +179,18 @@ describe("what cannot be computed", () => {
     await assert.rejects(openCpuKernels({ threads: 0 }), RangeError);
   });
 
+  it("is a result in a room that does not suit it; one that does is where it comes, whatever was there", async () => {
+    const room = new Float64Array(2).fill(Number.NaN);
+    assert.equal(await kernels.weightedSum(two, Uint32Array.of(1, 2), room), room);
+    assert.deepEqual([...room], [7, 10]);
+    assert.equal(await kernels.coordinateMedian(two, room), room);
+    assert.deepEqual([...room], [2 * 65_536, 3 * 65_536]);
+    assert.equal(await kernels.trimmedMean(two, 0, room), room);
+    assert.equal(await kernels.meanAroundMedian(two, 1, room), room);
+    assert.deepEqual([...room], [65_536, 2 * 65_536]);
+    await assert.rejects(kernels.weightedSum(two, Uint32Array.of(1, 2), new Float64Array(3)), RangeError);
+  });
+
   it("is nothing after close; what was asked before it is still answered", async () => {
     const closing = await openCpuKernels({ threads: 2 });
     const asked = closing.weightedSum(two, Uint32Array.of(2, 1));
