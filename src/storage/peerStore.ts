@@ -15,7 +15,7 @@ import { type Deadline, deadline } from "./deadline.ts";
 import { ContentNotFound, ContentTimeout, StoreClosed } from "./errors.ts";
 import type { HeldObjects, Lease } from "./heldObjects.ts";
 import { IMPORT_PARAMETERS, importContent, nameOf } from "./importContent.ts";
-import { LeafSlots } from "./leafSlots.ts";
+import { type ReadSlot, ReadSlots } from "./readSlots.ts";
 import { listTree, readTree } from "./readTree.ts";
 import { verifyContent } from "./verifyContent.ts";
 
@@ -40,10 +40,11 @@ export interface BlockSession {
   close(): void;
 }
 
-/** Leaves of 1 MiB that all running reads ask for or hold; enough for the longest way to a peer. */
-const LEAVES_AT_ONCE = 32;
-/** How long one of them may keep others waiting, in milliseconds. */
-const LEAF_PATIENCE_MS = 1_000;
+/** Objects read at once; each has a few leaves of 1 MiB on their way, enough for the longest way to a peer. */
+const READS_AT_ONCE = 8;
+/** How long one of them may keep others waiting, in milliseconds: without a leaf, and in all. */
+const READ_PATIENCE_MS = 1_000;
+const LONGEST_READ_MS = 10_000;
 
 /**
  * A content store made of what is held here and an exchange with peers. Memory and Helia stores differ in these two
@@ -54,7 +55,7 @@ export class PeerStore implements ContentStore {
   readonly #held: HeldObjects;
   readonly #exchange: BlockExchange;
   readonly #closing = new AbortController();
-  readonly #slots = new LeafSlots(LEAVES_AT_ONCE, LEAF_PATIENCE_MS);
+  readonly #slots = new ReadSlots(READS_AT_ONCE, READ_PATIENCE_MS, LONGEST_READ_MS);
   #closed: Promise<void> | undefined;
 
   constructor(held: HeldObjects, exchange: BlockExchange) {
@@ -124,12 +125,11 @@ export class PeerStore implements ContentStore {
     );
     const lease = this.#held.lease();
     const session = timeoutMs === 0 ? undefined : this.#exchange.session(root, limit.signal);
-    // Of the leaves under way, in order.
-    const slots: Promise<() => void>[] = [];
+    // Taken when the root is here: who waits for an object that nobody serves keeps nobody else waiting.
+    let slot: Promise<ReadSlot> | undefined;
     const blockOf = async (link: CID): Promise<Uint8Array> => {
       if (link.code === RAW) {
-        const slot = this.#slots.take();
-        slots.push(slot);
+        slot ??= this.#slots.take();
         await limit.race(slot);
       }
       return this.#block(cid, link, lease, session, limit);
@@ -141,14 +141,14 @@ export class PeerStore implements ContentStore {
         bytes += chunk.length;
         // A copy: in memory the block itself would be in the consumer's hands.
         yield new Uint8Array(chunk);
-        (await slots.shift())?.();
+        (await slot)?.renew();
       }
       this.#refuseWhenClosed();
       await lease.record(cid, bytes);
     } finally {
       limit.end();
       session?.close();
-      for (const slot of slots) slot.then((give) => give());
+      slot?.then(({ give }) => give());
       await lease.end();
     }
   }
