@@ -4,7 +4,7 @@ import { chunkLength, type UpdateChunk } from "../../protocol/updateChunk.ts";
 import type { GramMatrix, KernelDevice, KernelMemory, WideKernels } from "../../protocol/wideKernels.ts";
 import { RowTable } from "./rowTable.ts";
 import { SharedHeap } from "./sharedHeap.ts";
-import { type SortingNetwork, selectionNetwork, sortingNetwork } from "./sortingNetwork.ts";
+import { type NetworkPiece, networkProgram, selectionNetwork, sortingNetwork } from "./sortingNetwork.ts";
 import { ThreadPool } from "./threadPool.ts";
 import { KERNEL, MOST_SLOTS, RESERVED_BYTES, STATISTIC, type TileJob } from "./tileJob.ts";
 import { loadKernelModule } from "./wasmModule.ts";
@@ -56,7 +56,7 @@ interface WideCall {
   /** Bytes of results of one coordinate, and of sums of one thread. */
   readonly outBytes: number;
   readonly sumsBytes: number;
-  readonly network?: SortingNetwork;
+  readonly program?: Uint32Array;
   readonly statistic?: number;
   readonly parameter?: number;
   /** One thread's nanoseconds per coordinate, about. */
@@ -211,7 +211,7 @@ class CpuKernels implements WideKernels {
   #orderStatistic(
     updates: readonly UpdateChunk[],
     room: Float64Array | undefined,
-    network: SortingNetwork,
+    network: readonly NetworkPiece[],
     statistic: number,
     parameter: number,
   ): Promise<Float64Array> {
@@ -221,10 +221,10 @@ class CpuKernels implements WideKernels {
       kernel: KERNEL.orderStatistic,
       tile,
       scratchBytes: this.#pool.kernels.orderScratch(count, tile) >>> 0,
-      network,
+      program: networkProgram(network, count),
       statistic,
       parameter,
-      cost: count + 0.3 * network.length,
+      cost: count + 0.2 * network.reduce((sum, { comparators }) => sum + comparators.length, 0),
     });
   }
 
@@ -276,7 +276,7 @@ class CpuKernels implements WideKernels {
       taken.push(() => rows.free());
       const scratchBytes = Math.ceil(call.scratchBytes / 64) * 64 + 64;
       const sumsBytes = Math.ceil(call.sumsBytes / 64) * 64;
-      const comparators = call.network?.length ?? 0;
+      const programBytes = call.program?.byteLength ?? 0;
       const job: Omit<TileJob, "from" | "to"> = {
         kernel: call.kernel,
         count,
@@ -291,13 +291,13 @@ class CpuKernels implements WideKernels {
         sums: take(threads * sumsBytes),
         sumsBytes,
         centred: chunks.length > count ? 1 : 0,
-        network: take(8 * comparators),
-        comparators,
+        program: take(programBytes),
+        programBytes,
         statistic: call.statistic ?? 0,
         parameter: call.parameter ?? 0,
       };
       const buffer = this.#heap.buffer;
-      if (call.network !== undefined) writeNetwork(new Uint32Array(buffer, job.network, 2 * comparators), call.network);
+      if (call.program !== undefined) new Uint32Array(buffer, job.program).set(call.program);
       // The way a thread begins with is in its scratch.
       new Uint8Array(buffer, job.scratch, threads * scratchBytes).fill(0);
       const sums = Array.from(
@@ -333,12 +333,4 @@ function lengthOf(chunks: readonly UpdateChunk[]): number {
       throw new RangeError(`Chunks of ${size} and ${chunkLength(chunk)} coordinates do not belong together.`);
   }
   return size;
-}
-
-/** Comparators as offsets of strip rows (assembly/orderStatistics.ts). */
-function writeNetwork(words: Uint32Array, network: SortingNetwork): void {
-  for (const [i, [a, b]] of network.entries()) {
-    words[2 * i] = 64 * a;
-    words[2 * i + 1] = 64 * b;
-  }
 }

@@ -56,8 +56,9 @@ export interface TileJob {
   readonly sums: number;
   readonly sumsBytes: number;
   readonly centred: number;
-  readonly network: number;
-  readonly comparators: number;
+  /** Address of a sorting network's program. */
+  readonly program: number;
+  readonly programBytes: number;
   readonly statistic: number;
   readonly parameter: number;
 }
@@ -78,8 +79,8 @@ const FIELDS = [
   "sums",
   "sumsBytes",
   "centred",
-  "network",
-  "comparators",
+  "program",
+  "programBytes",
   "statistic",
   "parameter",
 ] as const satisfies readonly (keyof TileJob)[];
@@ -131,8 +132,8 @@ export function runTile(kernels: KernelExports, job: TileJob, tile: number, thre
     const centre = job.centred === 1 ? rows + 4 * ROW_WORDS * count : 0;
     kernels.squares(rows, count, from, to, centre, sums, scratch);
   } else {
-    const { network, comparators, statistic, parameter } = job;
-    kernels.orderStatistic(rows, count, from, to, out, scratch, network, comparators, statistic, parameter);
+    const { program, programBytes, statistic, parameter } = job;
+    kernels.orderStatistic(rows, count, from, to, out, scratch, program, programBytes, statistic, parameter);
   }
 }
 

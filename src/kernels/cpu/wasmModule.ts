@@ -21,8 +21,8 @@ export interface KernelExports {
     to: number,
     out: number,
     scratch: number,
-    network: number,
-    comparators: number,
+    program: number,
+    programBytes: number,
     statistic: number,
     parameter: number,
   ): void;
