@@ -2,6 +2,8 @@
 import type { ModelLayout } from "./layout.ts";
 
 const LIMB = 2_097_152; // 2^21
+/** A power of two: multiplying by it is dividing, and faster. */
+const ONE_BY_LIMB = 1 / LIMB;
 /** Terms summed in float64 before they are folded into a BigInt: limb products are at most 2^42, so 2^10 of them stay below 2^53. */
 const FOLD = 1_024;
 
@@ -21,7 +23,7 @@ export function sumOfSquares(values: Int32Array | Float64Array, from = 0, to = v
     let ll = 0;
     for (let j = start; j < stop; j++) {
       const v = values[j] as number;
-      const h = Math.floor(v / LIMB);
+      const h = Math.floor(v * ONE_BY_LIMB);
       const l = v - h * LIMB;
       hh += h * h;
       hl += h * l;

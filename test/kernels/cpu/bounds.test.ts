@@ -181,6 +181,49 @@ describe("weighted sum: the accumulators", () => {
   }
 });
 
+describe("weighted sum of blocks: runs, pieces and streams", () => {
+  /** Scales that need one limb, all limbs, and 0 levels; every block of every update another one. */
+  const SCALES = [1, 3, 300, 40_000, 132_104, TOP];
+  const draw = (i: number): number => Math.imul(i + 1, 2_654_435_761) >>> 8;
+
+  for (const valueBytes of [1, 2] as const) {
+    for (const [updates, blockSize, skip] of [
+      [1, 1, 0],
+      [3, 7, 5],
+      [4, 128, 0],
+      [9, 100, 37],
+      [21, 128, 127],
+      [70, 2_100, 2_049],
+    ] as const) {
+      it(`${updates} updates of ${valueBytes} bytes in blocks of ${blockSize}, ${skip} left out`, async () => {
+        // Two runs of 2 048 and some coordinates more.
+        const size = 4_105;
+        const weight = Math.floor(65_536 / updates);
+        const expected = new Float64Array(size);
+        const chunks = Array.from({ length: updates }, (_, k): UpdateChunk => {
+          const blocks = Math.ceil((skip + size) / blockSize);
+          const bytes = new Uint8Array(4 * blocks + valueBytes * (skip + size));
+          const view = new DataView(bytes.buffer);
+          for (let j = 0, at = 0, scale = 0, most = 0; j < skip + size; j++, at += valueBytes) {
+            if (j % blockSize === 0) {
+              scale = SCALES[draw(j + 31 * k) % SCALES.length] as number;
+              most = Math.min(valueBytes === 1 ? 127 : 32_767, Math.floor(TOP / scale));
+              view.setUint32(at, scale);
+              at += 4;
+            }
+            const level = (draw(7 * j + 1_009 * k) % (2 * most + 1)) - most;
+            if (valueBytes === 1) view.setInt8(at, level);
+            else view.setInt16(at, level);
+            if (j >= skip) expected[j - skip] = (expected[j - skip] as number) + weight * scale * level;
+          }
+          return { kind: "blocks", bytes, valueBytes, blockSize, skip, count: size };
+        });
+        assert.deepEqual(await kernels.weightedSum(chunks, new Uint32Array(updates).fill(weight)), expected);
+      });
+    }
+  }
+});
+
 describe("order statistics: 2 048 updates", () => {
   it("sums and rounds exactly at both ends of the grid", async () => {
     // 1 365 at the top and 683 at the bottom, none of them in order.

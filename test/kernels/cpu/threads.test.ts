@@ -80,7 +80,7 @@ for (const largest of [2_000, 32_767, TOP]) {
     before(async () => {
       expected = await everything(referenceKernels, chunks);
     });
-    for (const threads of [1, 2, 3]) {
+    for (const threads of [1, 2, 4]) {
       it(`${threads} threads`, async () => {
         const kernels = await openCpuKernels({ threads });
         assert.equal(kernels.device.threads, threads);
@@ -189,6 +189,18 @@ describe("what cannot be computed", () => {
     assert.equal(await kernels.meanAroundMedian(two, 1, room), room);
     assert.deepEqual([...room], [65_536, 2 * 65_536]);
     await assert.rejects(kernels.weightedSum(two, Uint32Array.of(1, 2), new Float64Array(3)), RangeError);
+  });
+
+  it("is finished by a close that comes while threads are at work, call after call", async () => {
+    const closing = await openCpuKernels({ threads: 4 });
+    const long = Array.from({ length: 12 }, (_, k) => dense(scattered(LONG, k, TOP)).chunk);
+    const asked = [closing.coordinateMedian(long), closing.gram(long), closing.coordinateMedian(long)] as const;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await closing.close();
+    const [first, products, last] = await Promise.all(asked);
+    assert.deepEqual(first, last);
+    assert.deepEqual(first, await kernels.coordinateMedian(long));
+    assert.deepEqual(products, await kernels.gram(long));
   });
 
   it("is nothing after close; what was asked before it is still answered", async () => {
