@@ -216,8 +216,8 @@ function addEight(entries: usize, from: usize, to: usize, out: usize, first: boo
 }
 
 /**
- * What is read of one stream of blocks before the next one's turn: 512 coordinates, which are some cache lines in a row, so that hardware follows
- * the streams; a line of each in turn takes twice as long (measured). The sums of a run's limbs stay in the first-level cache.
+ * What is read of one stream of blocks before the next one's turn, 2 048 coordinates of int8 and 512 of int16: some tens of cache lines in a row, so
+ * that hardware follows the streams; a line of each in turn takes twice as long (measured). The sums of a run's limbs stay in the first-level cache.
  */
 const BLOCKS_RUN: u32 = 2048;
 const LIMB_BYTES: usize = <usize>BLOCKS_RUN * 4;
@@ -287,8 +287,9 @@ function groupSum<T>(group: usize, members: u32, first: usize, from: u32, to: u3
   const step = piece + PIECE_BYTES;
   const sums = step + 32;
   store<f64>(step, <f64>(1 << bitsOf<T>()));
-  for (let run: u32 = 0; run < to - from; run += BLOCKS_RUN) {
-    const length = min<u32>(BLOCKS_RUN, to - from - run);
+  const most: u32 = idof<T>() == idof<Int8>() ? BLOCKS_RUN : BLOCKS_RUN / 4;
+  for (let run: u32 = 0; run < to - from; run += most) {
+    const length = min<u32>(most, to - from - run);
     const firstOffset = <usize>((start + run) / blockSize) * wholeBlock;
     const firstPlace = (start + run) % blockSize;
     let limbs: u32 = 0;
