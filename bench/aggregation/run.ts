@@ -4,6 +4,7 @@ import { masterInMemory } from "../../src/aggregation/masterInMemory.ts";
 import { ruleOf } from "../../src/aggregation/rules.ts";
 import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
 import { REPUTATION_ONE } from "../../src/protocol/reputation.ts";
+import { chunkLength, type UpdateChunk } from "../../src/protocol/updateChunk.ts";
 import { type Contender, type Measured, measureInTurn, type Patience, timed } from "../lib/measure.ts";
 import type { Progress } from "../lib/progress.ts";
 import { fastest, gigabytesPerSecond, ratio, rounded } from "../lib/statistics.ts";
@@ -235,7 +236,9 @@ async function uploadedContenders(
   if (gpu === null || backend === undefined || d !== ds[0] || work.bound === "gram" || work.bound === "scatter")
     return [];
   const length = uploadedLength((k * storedBytes(work.form, CHUNK)) / CHUNK);
-  const tiles = await gpu.replay.note((kernels, part) => work.run(kernels, memory.of(backend).part(part, length)));
+  const tiles = await gpu.replay.note((kernels, part) =>
+    work.run(kernels, memory.of(backend).part(part, length), new Float64Array(length)),
+  );
   const run = perGigabyte((times) => gpu.replay.run(tiles, times));
   return [{ id: UPLOADED, patience: patience.backends, garbage: false, run }];
 }
@@ -323,10 +326,12 @@ async function kernelCell(
     ...readerContenders(plan, work.form, k, d),
     ...plan.backends.map((backend): Contender => {
       const resident = memory.of(backend);
+      const room = new Float64Array(Math.min(d, CHUNK));
       const over = async (part: number, coordinates: number): Promise<number> => {
         const chunks = [...chunksOf(coordinates, CHUNK)].map(([index, size]) => resident.part(part + index, size));
         return await timed(async () => {
-          for (const chunk of chunks) await work.run(backend.kernels, chunk);
+          for (const chunk of chunks)
+            await work.run(backend.kernels, chunk, room.subarray(0, chunkLength(chunk[0] as UpdateChunk)));
         });
       };
       // What others are compared with does one chunk of several: they take the same time each.
@@ -532,13 +537,16 @@ async function ruleCell(
       contenders.push({ id, patience, garbage: true, expectMs, run: (part) => work(part, whole) });
     };
     const weights = new Uint32Array(k).fill(Math.floor(65_536 / k));
+    const room = new Float64Array(Math.min(d, SPAN));
     add(
       "own Gram",
       overSpans((chunks) => kernels.gram(chunks)),
     );
     add(
       "own weighted sum",
-      overSpans((chunks) => kernels.weightedSum(chunks, weights)),
+      overSpans((chunks) =>
+        kernels.weightedSum(chunks, weights, room.subarray(0, chunkLength(chunks[0] as UpdateChunk))),
+      ),
     );
     for (const { name, config } of rules) {
       add(name, (part, { size, layout, master }) =>

@@ -20,7 +20,8 @@ export interface KernelWork {
   readonly name: string;
   readonly form: Form;
   readonly bound: Bound;
-  readonly run: (kernels: WideKernels, chunks: readonly UpdateChunk[]) => Promise<unknown>;
+  /** @param room for the result, where it is as long as the chunks; given again for every call, as `aggregate` does. */
+  readonly run: (kernels: WideKernels, chunks: readonly UpdateChunk[], room: Float64Array) => Promise<unknown>;
   readonly peers: readonly PeerOp[];
 }
 
@@ -28,7 +29,8 @@ export interface KernelWork {
 export const faultyOf = (k: number): number => Math.floor(k / 5);
 
 const equalWeights = (k: number): Uint32Array => new Uint32Array(k).fill(Math.floor(65_536 / k));
-const weightedSum: KernelWork["run"] = (kernels, chunks) => kernels.weightedSum(chunks, equalWeights(chunks.length));
+const weightedSum: KernelWork["run"] = (kernels, chunks, room) =>
+  kernels.weightedSum(chunks, equalWeights(chunks.length), room);
 const gram: KernelWork["run"] = (kernels, chunks) => kernels.gram(chunks);
 
 /** Every wide kernel, with the forms of input that make a difference. */
@@ -80,21 +82,21 @@ export const KERNELS: readonly KernelWork[] = [
     name: "median",
     form: "dense",
     bound: "order",
-    run: (kernels, chunks) => kernels.coordinateMedian(chunks),
+    run: (kernels, chunks, room) => kernels.coordinateMedian(chunks, room),
     peers: [{ op: "median" }, { op: "median partition" }, { op: "median sort" }],
   },
   {
     name: "trimmed mean",
     form: "dense",
     bound: "order",
-    run: (kernels, chunks) => kernels.trimmedMean(chunks, faultyOf(chunks.length)),
+    run: (kernels, chunks, room) => kernels.trimmedMean(chunks, faultyOf(chunks.length), room),
     peers: [{ op: "trimmed partition" }, { op: "trimmed sort" }],
   },
   {
     name: "mean around median",
     form: "dense",
     bound: "order",
-    run: (kernels, chunks) => kernels.meanAroundMedian(chunks, chunks.length - 2 * faultyOf(chunks.length)),
+    run: (kernels, chunks, room) => kernels.meanAroundMedian(chunks, chunks.length - 2 * faultyOf(chunks.length), room),
     peers: [{ op: "around median" }],
   },
 ];

@@ -13,22 +13,27 @@ import type { GramMatrix, WideKernels } from "../../src/protocol/wideKernels.ts"
 export const plainJsKernels: WideKernels = {
   device: { backend: "reference", name: "plain JavaScript, optimised", threads: 1 },
   allocate: (bytes) => ({ bytes: new Uint8Array(bytes), free: () => {} }),
-  weightedSum: async (updates, weights) => weightedSum(updates, weights),
+  weightedSum: async (updates, weights, room) => weightedSum(updates, weights, room),
   gram: async (updates) => gram(updates.map(expandChunk)),
   squaredNorms: async (updates) => updates.map((update) => squaredNorm(expandChunk(update))),
   squaredDistances: async (updates, z) => {
     const center = expandChunk(z);
     return updates.map((update) => squaredNorm(expandChunk(update).map((q, j) => q - (center[j] as number))));
   },
-  coordinateMedian: async (updates) => {
+  coordinateMedian: async (updates, room) => {
     const low = (updates.length - 1) >> 1;
     const high = updates.length >> 1;
-    return eachColumn(updates, (column, at) => 32_768 * ((column[at + low] as number) + (column[at + high] as number)));
+    const median = (column: Int32Array, at: number): number =>
+      32_768 * ((column[at + low] as number) + (column[at + high] as number));
+    return eachColumn(updates, median, room);
   },
-  trimmedMean: async (updates, trim) =>
-    eachColumn(updates, (column, at) => meanOf(column, at + trim, updates.length - 2 * trim)),
-  meanAroundMedian: async (updates, nearest) =>
-    eachColumn(updates, (column, at) => meanOf(column, at + closest(column, at, updates.length, nearest), nearest)),
+  trimmedMean: async (updates, trim, room) =>
+    eachColumn(updates, (column, at) => meanOf(column, at + trim, updates.length - 2 * trim), room),
+  meanAroundMedian: async (updates, nearest, room) => {
+    const statistic = (column: Int32Array, at: number): number =>
+      meanOf(column, at + closest(column, at, updates.length, nearest), nearest);
+    return eachColumn(updates, statistic, room);
+  },
   close: async () => {},
 };
 
@@ -36,8 +41,8 @@ export const plainJsKernels: WideKernels = {
 const TILE = 4_096;
 const MASTER_STEPS = 65_536;
 
-function weightedSum(updates: readonly UpdateChunk[], weights: Uint32Array): Float64Array {
-  const out = new Float64Array(chunkLength(updates[0] as UpdateChunk));
+function weightedSum(updates: readonly UpdateChunk[], weights: Uint32Array, room?: Float64Array): Float64Array {
+  const out = room?.fill(0) ?? new Float64Array(chunkLength(updates[0] as UpdateChunk));
   const dense: Int32Array[] = [];
   const denseWeights: number[] = [];
   for (const [k, update] of updates.entries()) {
@@ -198,11 +203,12 @@ const COLUMNS = 64;
 function eachColumn(
   updates: readonly UpdateChunk[],
   statistic: (columns: Int32Array, at: number) => number,
+  room: Float64Array | undefined,
 ): Float64Array {
   const values = updates.map(expandChunk);
   const count = values.length;
   const size = (values[0] as Int32Array).length;
-  const out = new Float64Array(size);
+  const out = room ?? new Float64Array(size);
   const columns = new Int32Array(count * COLUMNS);
   const each = Array.from({ length: COLUMNS }, (_, i) => columns.subarray(i * count, (i + 1) * count));
   for (let start = 0; start < size; start += COLUMNS) {
