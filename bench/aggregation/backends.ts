@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { referenceKernels } from "../../src/aggregation/reference/referenceKernels.ts";
-import { openCpuKernels } from "../../src/kernels/cpu/cpuKernels.ts";
+import { openCpuKernels, withThreads } from "../../src/kernels/cpu/cpuKernels.ts";
 import { openGpuDevice } from "../../src/kernels/gpu/gpuDevice.ts";
 import { gpuKernelsOn } from "../../src/kernels/gpu/gpuKernels.ts";
 import { probeAdapter } from "../../src/kernels/gpu/probeAdapter.ts";
@@ -48,8 +48,8 @@ export async function openBackends({ threads, device, softwareGpu }: BackendChoi
   };
   if (device !== "gpu") {
     try {
-      for (const count of threads)
-        backends.push({ name: "cpu", threads: count, kernels: await openCpuKernels({ threads: count }) });
+      const cpu = await openCpuKernels({ threads: Math.max(...threads) });
+      for (const count of threads) backends.push({ name: "cpu", threads: count, kernels: withThreads(cpu, count) });
     } catch (error) {
       without("cpu", error);
     }

@@ -115,7 +115,7 @@ function sortAsPlanned({ kernels, rules }: RunPlan, results: Measurements): void
     entries.sort((a, b) => place(a) - place(b));
 }
 
-/** The same data for everybody: in each backend's own memory, and in numpy's process. */
+/** The same data for everybody: in each backend's own memory, the same for any number of threads, and in numpy's process. */
 class Memory {
   readonly #plan: RunPlan;
   readonly #held = new Map<string, Resident>();
@@ -129,11 +129,14 @@ class Memory {
     const wanted = `${form} ${k} ${form === "sparse" ? unit : ""}`;
     if (wanted === this.#holds) return;
     this.free();
-    const plainJs = this.#plan.backends.find(({ name }) => name === "plain-js");
+    const copies = new Map<string, Resident>();
     for (const backend of this.#plan.backends) {
-      // The reference reads what plain JavaScript reads: neither changes it.
-      const shared = backend.name === "reference" && plainJs !== undefined ? this.#held.get(idOf(plainJs)) : undefined;
-      this.#held.set(idOf(backend), shared ?? new Resident(backend.kernels, form, k, unit));
+      // Two copies may be one twice as fast as the other (how their pages lie), so whoever can reads the same: any number of threads, and the
+      // reference what plain JavaScript reads.
+      const owner = backend.name === "reference" ? "plain-js" : backend.name;
+      const copy = copies.get(owner) ?? new Resident(backend.kernels, form, k, unit);
+      copies.set(owner, copy);
+      this.#held.set(idOf(backend), copy);
     }
     await this.#plan.numpy?.fill({
       form: form === "narrow" ? "dense" : form,

@@ -30,7 +30,17 @@ export async function openCpuKernels(options: CpuKernelOptions = {}): Promise<Wi
     throw new RangeError(`Kernels compute on at least one thread, not ${threads}.`);
   const module = await loadKernelModule();
   const heap = new SharedHeap(RESERVED_BYTES);
-  return new CpuKernels(heap, new ThreadPool(module, heap.memory, threads, options.worker));
+  const pool = new ThreadPool(module, heap.memory, threads, options.worker);
+  return new CpuKernels({ heap, pool, queue: Promise.resolve(), closed: false }, threads);
+}
+
+/**
+ * The same kernels on fewer threads: what is in their memory is computed on in place by both, so that numbers of threads can be compared on
+ * the same pages. Closing one closes both.
+ */
+export function withThreads(kernels: WideKernels, threads: number): WideKernels {
+  if (!(kernels instanceof CpuKernels)) throw new TypeError("Only the cpu backend computes on threads.");
+  return kernels.on(threads);
 }
 
 /** Coordinates whose results are held in shared memory before they are handed over: 2 MiB, in the cache. */
@@ -71,17 +81,36 @@ interface PassResults {
   readonly sums: readonly BigInt64Array[];
 }
 
+/** What kernels on the same memory share. */
+interface Machinery {
+  readonly heap: SharedHeap;
+  readonly pool: ThreadPool;
+  /** Ends when no call is under way. */
+  queue: Promise<unknown>;
+  closed: boolean;
+}
+
 class CpuKernels implements WideKernels {
   readonly device: KernelDevice;
-  readonly #heap: SharedHeap;
-  readonly #pool: ThreadPool;
-  #queue: Promise<unknown> = Promise.resolve();
-  #closed = false;
+  readonly #machinery: Machinery;
 
-  constructor(heap: SharedHeap, pool: ThreadPool) {
-    this.#heap = heap;
-    this.#pool = pool;
-    this.device = { backend: "cpu", name: cpus()[0]?.model.trim() ?? "unknown processor", threads: pool.threads };
+  constructor(machinery: Machinery, threads: number) {
+    this.#machinery = machinery;
+    this.device = { backend: "cpu", name: cpus()[0]?.model.trim() ?? "unknown processor", threads };
+  }
+
+  get #heap(): SharedHeap {
+    return this.#machinery.heap;
+  }
+
+  get #pool(): ThreadPool {
+    return this.#machinery.pool;
+  }
+
+  on(threads: number): CpuKernels {
+    if (!Number.isInteger(threads) || threads < 1 || threads > this.#pool.threads)
+      throw new RangeError(`These kernels have ${this.#pool.threads} threads, not ${threads}.`);
+    return new CpuKernels(this.#machinery, threads);
   }
 
   allocate(bytes: number): KernelMemory {
@@ -179,8 +208,8 @@ class CpuKernels implements WideKernels {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#queue.catch(() => {});
+    this.#machinery.closed = true;
+    await this.#machinery.queue.catch(() => {});
     await this.#pool.close();
   }
 
@@ -252,9 +281,10 @@ class CpuKernels implements WideKernels {
 
   /** One call after the other: they share the threads. */
   #run(call: WideCall): Promise<void> {
-    if (this.#closed) return Promise.reject(new Error("The kernels are closed."));
-    const turn = this.#queue.then(() => this.#compute(call));
-    this.#queue = turn.catch(() => {});
+    const machinery = this.#machinery;
+    if (machinery.closed) return Promise.reject(new Error("The kernels are closed."));
+    const turn = machinery.queue.then(() => this.#compute(call));
+    machinery.queue = turn.catch(() => {});
     return turn;
   }
 
@@ -263,8 +293,9 @@ class CpuKernels implements WideKernels {
     const size = lengthOf(chunks);
     const pass = Math.min(call.pass, size);
     const affordable = call.sumsBytes === 0 ? Infinity : Math.max(1, Math.floor(SUMS_BYTES / call.sumsBytes));
-    const alone = this.#pool.threads === 1 || size <= tile || affordable === 1 || call.cost * size < WORTH_WAKING;
-    const threads = alone ? 1 : Math.min(this.#pool.threads, affordable);
+    const most = this.device.threads;
+    const alone = most === 1 || size <= tile || affordable === 1 || call.cost * size < WORTH_WAKING;
+    const threads = alone ? 1 : Math.min(most, affordable);
     const taken: (() => void)[] = [];
     const take = (bytes: number): number => {
       const address = this.#heap.take(bytes);

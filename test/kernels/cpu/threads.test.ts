@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { referenceKernels } from "../../../src/aggregation/reference/referenceKernels.ts";
-import { openCpuKernels } from "../../../src/kernels/cpu/cpuKernels.ts";
+import { openCpuKernels, withThreads } from "../../../src/kernels/cpu/cpuKernels.ts";
 import type { UpdateChunk } from "../../../src/protocol/updateChunk.ts";
 import type { KernelMemory, WideKernels } from "../../../src/protocol/wideKernels.ts";
 import { blocks, dense, type Known, sparse, TOP } from "../chunks.ts";
@@ -210,5 +210,23 @@ describe("what cannot be computed", () => {
     assert.deepEqual([...(await asked)], [5, 8]);
     await assert.rejects(closing.weightedSum(two, Uint32Array.of(2, 1)), /closed/);
     await closing.close();
+  });
+
+  it("computes on fewer threads over the same memory, in turn with the others, and is closed with them", async () => {
+    const four = await openCpuKernels({ threads: 4 });
+    const views = [1, 2, 3].map((threads) => withThreads(four, threads));
+    assert.deepEqual(
+      views.map(({ device }) => device.threads),
+      [1, 2, 3],
+    );
+    const { chunks } = moved(four, chunksOf(updates(TOP)));
+    const weights = new Uint32Array(chunks.length).fill(8_192);
+    const expected = await referenceKernels.weightedSum(chunks, weights);
+    for (const sum of await Promise.all([four, ...views].map((kernels) => kernels.weightedSum(chunks, weights))))
+      assert.deepEqual(sum, expected);
+    for (const threads of [0, 1.5, 5]) assert.throws(() => withThreads(four, threads), RangeError);
+    assert.throws(() => withThreads(referenceKernels, 1), TypeError);
+    await (views[0] as WideKernels).close();
+    await assert.rejects(four.weightedSum(two, Uint32Array.of(2, 1)), /closed/);
   });
 });
