@@ -119,6 +119,7 @@ function sortAsPlanned({ kernels, rules }: RunPlan, results: Measurements): void
 class Memory {
   readonly #plan: RunPlan;
   readonly #held = new Map<string, Resident>();
+  readonly #rooms = new Map<string, Float64Array>();
   #holds = "";
 
   constructor(plan: RunPlan) {
@@ -150,6 +151,16 @@ class Memory {
 
   of(backend: Backend): Resident {
     return this.#held.get(idOf(backend)) as Resident;
+  }
+
+  /** Memory for the results of a chunk, as `aggregate` asks the backend for it; one of them for any number of threads. */
+  room({ name, kernels }: Backend): Float64Array {
+    const known = this.#rooms.get(name);
+    if (known !== undefined) return known;
+    const { bytes } = kernels.allocate(8 * CHUNK);
+    const room = new Float64Array(bytes.buffer, bytes.byteOffset, CHUNK);
+    this.#rooms.set(name, room);
+    return room;
   }
 
   free(): void {
@@ -329,7 +340,7 @@ async function kernelCell(
     ...readerContenders(plan, work.form, k, d),
     ...plan.backends.map((backend): Contender => {
       const resident = memory.of(backend);
-      const room = new Float64Array(Math.min(d, CHUNK));
+      const room = memory.room(backend);
       const over = async (part: number, coordinates: number): Promise<number> => {
         const chunks = [...chunksOf(coordinates, CHUNK)].map(([index, size]) => resident.part(part + index, size));
         return await timed(async () => {
@@ -540,7 +551,7 @@ async function ruleCell(
       contenders.push({ id, patience, garbage: true, expectMs, run: (part) => work(part, whole) });
     };
     const weights = new Uint32Array(k).fill(Math.floor(65_536 / k));
-    const room = new Float64Array(Math.min(d, SPAN));
+    const room = memory.room(backend);
     add(
       "own Gram",
       overSpans((chunks) => kernels.gram(chunks)),

@@ -159,15 +159,16 @@ async function combine(
       ? decision.combine(kernels, chunks, room)
       : kernels.weightedSum(chunks, weights, room);
   const longest = spans.reduce((most, { size }) => Math.max(most, size), 0);
-  const increments = new Float64Array(longest);
+  const memory = kernels.allocate(8 * longest);
+  const increments = new Float64Array(memory.bytes.buffer, memory.bytes.byteOffset, longest);
   const moved = new Float64Array(longest);
   let normSq = 0n;
   const visit = async (span: Span, chunks: readonly UpdateChunk[]): Promise<void> => {
     const { offset, size, shift } = span;
-    const [before, direction] = await Promise.all([
-      master.read(offset, size),
-      increment(chunks, increments.subarray(0, size)),
-    ]);
+    const both = [master.read(offset, size), increment(chunks, increments.subarray(0, size))] as const;
+    // Should one fail, the other still ends first: it may write to memory that is then given back.
+    await Promise.allSettled(both);
+    const [before, direction] = await Promise.all(both);
     const movement = await applyServerOptimiser(serverOptimiser, direction, span, layout);
     // First, since only a movement within the grid can be squared exactly.
     const after = moveMaster(before, movement, offset, layout, moved.subarray(0, size));
@@ -175,7 +176,11 @@ async function combine(
     await master.write(offset, after);
     onProgress?.({ pass: "combine", done: offset + size, of: layout.size });
   };
-  await eachSpan(taking, spans, kernels, visit, signal);
+  try {
+    await eachSpan(taking, spans, kernels, visit, signal);
+  } finally {
+    memory.free();
+  }
   return normSq;
 }
 

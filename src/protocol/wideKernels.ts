@@ -34,13 +34,14 @@ export interface KernelMemory {
  * Results on the master grid are float64 integers without −0.
  *
  * `room`, where there is one, is as long as the result: memory in which a backend may return it, whatever it holds. New memory for every call can
- * cost as much as computing (page faults), so who sums span by span gives the same room again.
+ * cost as much as computing (page faults), so who sums span by span gives the same room again, best from `allocate`.
  */
 export interface WideKernels {
   readonly device: KernelDevice;
 
   /**
-   * Memory in which chunks need not be copied before they are computed on. Any other memory works as well.
+   * Memory in which chunks need not be copied before they are computed on, and results need not be copied afterwards. Any other memory works
+   * as well. It begins at a multiple of 8 bytes.
    *
    * @throws FoedusError OUT_OF_MEMORY when the backend cannot hold that much.
    */

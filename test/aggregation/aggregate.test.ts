@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { addWeighted } from "../../src/aggregation/addWeighted.ts";
-import type { Aggregate } from "../../src/aggregation/aggregate.ts";
+import { type Aggregate, aggregate } from "../../src/aggregation/aggregate.ts";
+import { referenceKernels } from "../../src/aggregation/reference/referenceKernels.ts";
 import { ruleOf } from "../../src/aggregation/rules.ts";
 import {
   joinMaster,
@@ -16,6 +17,7 @@ import {
 import { modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import type { WideKernels } from "../../src/protocol/wideKernels.ts";
 import { valuesOf } from "../support/valuesOf.ts";
 import { aggregateInMemory, cloud, flatLayout, type InMemory, nameOf, RULES, updatesOf } from "./fixtures.ts";
 
@@ -427,5 +429,32 @@ describe("aggregate", () => {
     await assert.rejects(run(mean, [[1, 2]], { layout: flatLayout(3), master: new Float64Array(3) }), bad);
     await assert.rejects(run(mean, [[1]], { alphaQ16: 65_536 }), bad);
     await assert.rejects(run(mean, [[1]], { samples: [0] }), bad);
+  });
+
+  it("gives memory back when nobody writes to it any more, also when the parent cannot be read", async () => {
+    const events: string[] = [];
+    const kernels: WideKernels = {
+      ...referenceKernels,
+      allocate: (bytes) => ({ bytes: new Uint8Array(bytes), free: () => void events.push("freed") }),
+      weightedSum: async (updates, weights) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        events.push("summed");
+        return referenceKernels.weightedSum(updates, weights);
+      },
+    };
+    const master = { read: () => Promise.reject(new Error("unreadable")), write: async () => {} };
+    const failing = aggregate({
+      updates: updatesOf([[1], [2]]),
+      reputations: [65_536, 65_536],
+      alphaQ16: ALPHA,
+      beacon: `0x${"00".repeat(32)}`,
+      config: mean,
+      layout: flatLayout(1),
+      master,
+      kernels,
+    });
+    await assert.rejects(failing, /unreadable/);
+    assert.ok(events.length > 1);
+    assert.deepEqual(events, ["summed", ...Array(events.length - 1).fill("freed")]);
   });
 });

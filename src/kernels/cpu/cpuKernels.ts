@@ -43,7 +43,7 @@ export function withThreads(kernels: WideKernels, threads: number): WideKernels 
   return kernels.on(threads);
 }
 
-/** Coordinates whose results are held in shared memory before they are handed over: 2 MiB, in the cache. */
+/** Coordinates whose results are held in shared memory before they are handed over to other memory: 2 MiB, in the cache. */
 const RESULT_PASS = 262_144;
 /** Coordinates for which the sums of a thread hold (assembly/gram.ts). */
 const SUMS_PASS = 16_777_216;
@@ -65,6 +65,8 @@ interface WideCall {
   readonly scratchBytes: number;
   /** Bytes of results of one coordinate, and of sums of one thread. */
   readonly outBytes: number;
+  /** Where the results go that are not to be handed over pass by pass. */
+  readonly outAddress?: number;
   readonly sumsBytes: number;
   readonly program?: Uint32Array;
   readonly statistic?: number;
@@ -267,14 +269,18 @@ class CpuKernels implements WideKernels {
     if (room !== undefined && room.length !== size)
       throw new RangeError(`Room for ${room.length} results does not suit ${size} coordinates.`);
     const result = room ?? new Float64Array(size);
+    const inPlace = this.#heap.holds(result);
     await this.#run({
       ...call,
       chunks: updates,
       count: updates.length,
-      pass: RESULT_PASS,
+      pass: inPlace ? size : RESULT_PASS,
       outBytes: 8,
+      ...(inPlace ? { outAddress: result.byteOffset } : {}),
       sumsBytes: 0,
-      done: ({ from, out }) => result.set(out, from),
+      done: ({ from, out }) => {
+        if (!inPlace) result.set(out, from);
+      },
     });
     return result;
   }
@@ -315,7 +321,7 @@ class CpuKernels implements WideKernels {
         rows: rows.address,
         slots: rows.slots,
         slotBytes: rows.slotBytes,
-        out: take(pass * call.outBytes),
+        out: call.outAddress ?? take(pass * call.outBytes),
         threads,
         scratch: take(threads * scratchBytes),
         scratchBytes,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { referenceKernels } from "../../../src/aggregation/reference/referenceKernels.ts";
 import { openCpuKernels, withThreads } from "../../../src/kernels/cpu/cpuKernels.ts";
-import type { UpdateChunk } from "../../../src/protocol/updateChunk.ts";
+import { chunkLength, type UpdateChunk } from "../../../src/protocol/updateChunk.ts";
 import type { KernelMemory, WideKernels } from "../../../src/protocol/wideKernels.ts";
 import { blocks, dense, type Known, sparse, TOP } from "../chunks.ts";
 
@@ -59,8 +59,9 @@ function moved(
   };
 }
 
+const weights = Uint32Array.of(1, 65_535 - 30_000, 0, 2_000, 8_000, 10_000, 4_000, 6_000);
+
 async function everything(kernels: WideKernels, chunks: readonly UpdateChunk[]): Promise<unknown[]> {
-  const weights = Uint32Array.of(1, 65_535 - 30_000, 0, 2_000, 8_000, 10_000, 4_000, 6_000);
   // At once: calls wait for each other.
   return Promise.all([
     kernels.weightedSum(chunks, weights),
@@ -94,6 +95,41 @@ for (const largest of [2_000, 32_767, TOP]) {
     }
   });
 }
+
+describe("results in the kernels' own memory", () => {
+  const MARK = 0.5;
+  for (const threads of [1, 4]) {
+    it(`come where they are asked for, and nothing beside them is written: ${threads} threads`, async () => {
+      const kernels = await openCpuKernels({ threads });
+      const chunks = chunksOf(updates(TOP));
+      const short = [dense([1, -2, 3]), dense([4, 5, -6]), sparse([0, 7, 0])].map(({ chunk }) => chunk);
+      for (const [given, of] of [
+        [chunks, weights],
+        [short, Uint32Array.of(30_000, 30_000, 5_536)],
+      ] as const) {
+        const size = chunkLength(given[0] as UpdateChunk);
+        const { bytes, free } = kernels.allocate(8 * (size + 6));
+        const around = new Float64Array(bytes.buffer, bytes.byteOffset, size + 6);
+        const room = around.subarray(3, 3 + size);
+        const expectIn = async (
+          name: string,
+          ask: (kernels: WideKernels, room?: Float64Array) => Promise<Float64Array>,
+        ): Promise<void> => {
+          around.fill(MARK);
+          assert.equal(await ask(kernels, room), room, name);
+          assert.deepEqual(Float64Array.from(room), await ask(referenceKernels), name);
+          assert.deepEqual([...around.subarray(0, 3), ...around.subarray(3 + size)], Array(6).fill(MARK), name);
+        };
+        await expectIn("weighted sum", (on, into) => on.weightedSum(given, of, into));
+        await expectIn("median", (on, into) => on.coordinateMedian(given, into));
+        await expectIn("trimmed mean", (on, into) => on.trimmedMean(given, 1, into));
+        await expectIn("mean around median", (on, into) => on.meanAroundMedian(given, 2, into));
+        free();
+      }
+      await kernels.close();
+    });
+  }
+});
 
 describe("a worker that ends", () => {
   const long = Array.from({ length: 12 }, (_, k) => dense(scattered(LONG, k, TOP)).chunk);
