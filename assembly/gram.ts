@@ -36,12 +36,10 @@ const MIXED: u32 = 1;
 const LIMBS: u32 = 2;
 
 /** Rows filled up with zeros to whole blocks. */
-// @ts-ignore: decorator
 @inline function padded(count: u32): u32 {
   return ((count + BLOCK - 1) / BLOCK) * BLOCK;
 }
 /** Bytes of one plane. */
-// @ts-ignore: decorator
 @inline function planeBytes(count: u32): usize {
   return <usize>padded(count) * PLANE_ROW;
 }
@@ -103,7 +101,6 @@ function addTile(rows: usize, count: u32, from: u32, to: u32, sums: usize, scrat
 }
 
 /** Steps of eight, an even number. */
-// @ts-ignore: decorator
 @inline function steps(from: u32, to: u32): u32 {
   return ((to - from + 15) >> 4) << 1;
 }
@@ -126,7 +123,6 @@ function clearPadding(plane: usize, count: u32): void {
 }
 
 /** Largest of four lanes of |q| ≤ 2^24. */
-// @ts-ignore: decorator
 @inline function largestLane(v: v128): i32 {
   return max(max(i32x4.extract_lane(v, 0), i32x4.extract_lane(v, 1)), max(i32x4.extract_lane(v, 2), i32x4.extract_lane(v, 3)));
 }
@@ -274,7 +270,6 @@ function addBlock<T>(x: usize, y: usize, bytes: usize, stretch: usize, sums: usi
 }
 
 /** Adds three neighbouring inner products, each the sum of a vector's lanes. */
-// @ts-ignore: decorator
 @inline function addSums<T>(at: usize, upper: usize, a: v128, b: v128, c: v128): void {
   const x = widened(a);
   const y = widened(b);
@@ -292,13 +287,11 @@ function addBlock<T>(x: usize, y: usize, bytes: usize, stretch: usize, sums: usi
   }
 }
 
-// @ts-ignore: decorator
 @inline function widened(v: v128): v128 {
   return i64x2.add(i64x2.extend_low_i32x4_s(v), i64x2.extend_high_i32x4_s(v));
 }
 
 /** What `lower` gains. */
-// @ts-ignore: decorator
 @inline function share<T>(products: v128): v128 {
   if (idof<T>() == idof<Upper8>()) return i64x2.shl(products, 8);
   if (idof<T>() == idof<Lower12>()) return i64x2.sub(products, i64x2.shl(products, 12));

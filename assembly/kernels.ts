@@ -3,6 +3,5 @@
 // scratch of its own. Built by scripts/kernels.ts; src/kernels/cpu holds the other side.
 export { gram, gramScratch, gramSums } from "./gram";
 export { orderScratch, orderStatistic } from "./orderStatistics";
-export { readStreams } from "./readStreams";
 export { squares, squaresScratch } from "./squares";
 export { weightedSum, weightedSumScratch } from "./weightedSum";

@@ -240,16 +240,13 @@ function eight<T>(at: usize, strip: usize, addresses: usize, offset: usize): voi
   }
 }
 
-// @ts-ignore: decorator
 @inline function sorted(column: usize, position: u32): v128 {
   return v128.load(column + <usize>position * STRIP_ROW);
 }
 /** Twice the median, below 2^25. */
-// @ts-ignore: decorator
 @inline function doubledMedian(column: usize, count: u32): v128 {
   return i32x4.add(sorted(column, (count - 1) >> 1), sorted(column, count >> 1));
 }
-// @ts-ignore: decorator
 @inline function upperHalf(v: v128): v128 {
   return i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
 }
@@ -328,7 +325,6 @@ function meanAroundMedian(column: usize, count: u32, nearest: u32, out: usize): 
  * quotient. Rounding a quotient is monotone and its floor t is an integer that float64 holds, so ⌊fl(a/n)⌋ is ⌊a/n⌋ or one more; the
  * remainder a − t·n, exact below 2^53, tells which.
  */
-// @ts-ignore: decorator
 @inline function mean(sum: v128, n: u32): v128 {
   const divisor = f64x2.splat(<f64>n);
   const one = f64x2.splat(1);

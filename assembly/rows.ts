@@ -20,62 +20,49 @@ export const SPARSE: u32 = 3;
 
 const SCALE_BYTES: usize = 4;
 
-// @ts-ignore: decorator
 @inline export function rowAt(rows: usize, k: u32): usize {
   return rows + <usize>k * ROW_BYTES;
 }
-// @ts-ignore: decorator
 @inline export function kindOf(row: usize): u32 {
   return load<u32>(row);
 }
-// @ts-ignore: decorator
 @inline export function dataOf(row: usize): usize {
   return <usize>load<u32>(row, 4);
 }
-// @ts-ignore: decorator
 @inline export function originOf(row: usize): u32 {
   return load<u32>(row, 8);
 }
-// @ts-ignore: decorator
 @inline export function blockSizeOf(row: usize): u32 {
   return load<u32>(row, 12);
 }
-// @ts-ignore: decorator
 @inline export function skipOf(row: usize): u32 {
   return load<u32>(row, 16);
 }
-// @ts-ignore: decorator
 @inline export function valuesOf(row: usize): usize {
   return <usize>load<u32>(row, 20);
 }
-// @ts-ignore: decorator
 @inline export function storedOf(row: usize): u32 {
   return load<u32>(row, 24);
 }
-// @ts-ignore: decorator
 @inline export function weightOf(row: usize): u32 {
   return load<u32>(row, 28);
 }
 
 /** Bytes of a whole block, its scale included. */
-// @ts-ignore: decorator
 @inline export function blockBytes(blockSize: u32, valueBytes: u32): usize {
   return SCALE_BYTES + <usize>blockSize * <usize>valueBytes;
 }
 
 /** The scale of the block that begins at `block`: big-endian, below 2^24, since a value is below 2^24 and some level is not 0. */
-// @ts-ignore: decorator
 @inline export function scaleAt(block: usize): u32 {
   return bswap<u32>(load<u32>(block));
 }
 
-// @ts-ignore: decorator
 @inline export function levels(block: usize, valueBytes: u32, place: u32): usize {
   return block + SCALE_BYTES + <usize>place * <usize>valueBytes;
 }
 
 /** Eight big-endian int16 in the machine's order. */
-// @ts-ignore: decorator
 @inline export function swapped(v: v128): v128 {
   return i8x16.shuffle(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
 }

@@ -33,7 +33,6 @@ export function squares(rows: usize, count: u32, from: u32, to: u32, centre: usi
   }
 }
 
-// @ts-ignore: decorator
 @inline function addSquares(sum: v128, v: v128): v128 {
   return i64x2.add(sum, i64x2.add(i64x2.extmul_low_i32x4_s(v, v), i64x2.extmul_high_i32x4_s(v, v)));
 }

@@ -117,7 +117,6 @@ function denseSum(rows: usize, count: u32, from: u32, to: u32, out: usize, scrat
 }
 
 /** (lower, upper, lower, upper) of two coordinates as lower + 2^16·upper. */
-// @ts-ignore: decorator
 @inline function joined(sums: v128): v128 {
   const lower = i8x16.shuffle(sums, sums, 0, 1, 2, 3, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11);
   const upper = i8x16.shuffle(sums, sums, 4, 5, 6, 7, 12, 13, 14, 15, 4, 5, 6, 7, 12, 13, 14, 15);
@@ -125,16 +124,13 @@ function denseSum(rows: usize, count: u32, from: u32, to: u32, out: usize, scrat
 }
 
 /** int16 halves of two updates' first two coordinates in turn: (u_a, u_b, h_a, h_b) of each. */
-// @ts-ignore: decorator
 @inline function firstHalf(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
 }
-// @ts-ignore: decorator
 @inline function secondHalf(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
 }
 /** The weights of two entries, λ_a and λ_b, in turn. */
-// @ts-ignore: decorator
 @inline function pairOfWeights(entry: usize): v128 {
   return i32x4.splat(load<u32>(entry, 4) | (load<u32>(entry, 12) << 16));
 }
@@ -260,7 +256,6 @@ function blocksSum(rows: usize, count: u32, from: u32, to: u32, out: usize, scra
   return written;
 }
 
-// @ts-ignore: decorator
 @inline function setMember(group: usize, member: u32, data: usize, weight: u32): void {
   store<u32>(group + (<usize>member << 2), <u32>data);
   store<u32>(group + (<usize>member << 2), weight, GROUP_BYTES);
@@ -269,11 +264,9 @@ function blocksSum(rows: usize, count: u32, from: u32, to: u32, out: usize, scra
 // Bytes of a level; the types only carry the choice.
 class Int8 {}
 class Int16 {}
-// @ts-ignore: decorator
 @inline function bitsOf<T>(): u32 {
   return idof<T>() == idof<Int8>() ? INT8_BITS : INT16_BITS;
 }
-// @ts-ignore: decorator
 @inline function bytesOf<T>(): u32 {
   return idof<T>() == idof<Int8>() ? 1 : 2;
 }
@@ -356,7 +349,6 @@ function setUp<T>(piece: usize, group: usize, offset: u32, place: u32): u32 {
 }
 
 /** The scales of the blocks at four addresses. */
-// @ts-ignore: decorator
 @inline function scales(blocks: v128): v128 {
   let v = v128.load32_zero(<usize>i32x4.extract_lane(blocks, 0));
   v = v128.load32_lane(<usize>i32x4.extract_lane(blocks, 1), v, 1);
@@ -375,11 +367,9 @@ class Int16ThreeLimbs {}
 class Int16FourLimbs {}
 class FourStreams {}
 class EightStreams {}
-// @ts-ignore: decorator
 @inline function isInt8<T>(): bool {
   return idof<T>() == idof<Int8OneLimb>() || idof<T>() == idof<Int8TwoLimbs>() || idof<T>() == idof<Int8ThreeLimbs>();
 }
-// @ts-ignore: decorator
 @inline function limbsOf<T>(): i32 {
   if (idof<T>() == idof<Int8OneLimb>() || idof<T>() == idof<Int16OneLimb>()) return 1;
   if (idof<T>() == idof<Int8TwoLimbs>() || idof<T>() == idof<Int16TwoLimbs>()) return 2;
@@ -415,7 +405,6 @@ function addStreams<T>(piece: usize, streams: u32, size: u32, sums: usize): void
 }
 
 /** Eight levels as int16. */
-// @ts-ignore: decorator
 @inline function levelsAt<T>(address: usize): v128 {
   return isInt8<T>() ? v128.load8x8_s(address) : swapped(v128.load(address));
 }
@@ -590,7 +579,6 @@ function addRun<T>(length: u32, step: usize, sums: usize, out: usize, first: boo
   }
 }
 
-// @ts-ignore: decorator
 @inline function joinedLimbs<T>(at: usize, factor: v128): v128 {
   let sum = f64x2.splat(0);
   if (idof<T>() == idof<FourLimbs>()) sum = f64x2.mul(factor, limb(at, 3 * LIMB_BYTES));
@@ -602,7 +590,6 @@ function addRun<T>(length: u32, step: usize, sums: usize, out: usize, first: boo
   return f64x2.add(sum, limb(at, 0));
 }
 /** Two coordinates of a limb. */
-// @ts-ignore: decorator
 @inline function limb(at: usize, offset: usize): v128 {
   return f64x2.convert_low_i32x4_s(v128.load64_zero(at + offset));
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { main } from "assemblyscript/asc";
 import { KERNELS_WASM } from "../src/kernels/cpu/wasmModule.ts";
+import { ASSEMBLY_FLAGS } from "./lib/assemblyFlags.ts";
 
 const HELP = `Usage: node scripts/kernels.ts
 
@@ -13,26 +14,17 @@ Compiles the fast kernels of assembly/ to build/kernels/kernels.wasm. \`npm run 
   --help    this text
 `;
 
-/** Shared memory of up to 4 GiB, given by the host; SIMD, but no relaxed SIMD, whose results differ between processors. */
-const FLAGS = [
-  "-O3",
-  "--runtime",
-  "stub",
-  "--noAssert",
-  "--importMemory",
-  "--sharedMemory",
-  "--initialMemory",
-  "1",
-  "--maximumMemory",
-  "65536",
-  "--enable",
-  "simd,threads,bulk-memory",
-];
-
 async function build(): Promise<void> {
   const produced = new Map<string, Uint8Array>();
   const { error, stderr } = await main(
-    ["assembly/kernels.ts", "--baseDir", fileURLToPath(new URL("..", import.meta.url)), "-o", "kernels.wasm", ...FLAGS],
+    [
+      "assembly/kernels.ts",
+      "--baseDir",
+      fileURLToPath(new URL("..", import.meta.url)),
+      "-o",
+      "kernels.wasm",
+      ...ASSEMBLY_FLAGS,
+    ],
     { writeFile: (name, contents) => void produced.set(name, contents as Uint8Array) },
   );
   const wasm = produced.get("kernels.wasm");

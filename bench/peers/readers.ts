@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Worker } from "node:worker_threads";
 import asc from "assemblyscript/asc";
+import { ASSEMBLY_FLAGS } from "../../scripts/lib/assemblyFlags.ts";
 
 /**
  * Readers that do nothing but read, in WebAssembly SIMD as the kernels are: what the machine gives them is what a kernel that computed in no
@@ -61,32 +62,13 @@ type ReadStreams = (base: number, count: number, stride: number, lo: number, hi:
 
 async function compile(): Promise<object> {
   let bytes: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(
-    [
-      "readers.ts",
-      "-o",
-      "readers.wasm",
-      "-O3",
-      "--runtime",
-      "stub",
-      "--noAssert",
-      "--importMemory",
-      "--sharedMemory",
-      "--initialMemory",
-      "1",
-      "--maximumMemory",
-      String(MAX_PAGES),
-      "--enable",
-      "simd,threads,bulk-memory",
-    ],
-    {
-      readFile: (name) => (name === "readers.ts" ? SOURCE : null),
-      writeFile: (name, contents) => {
-        if (name === "readers.wasm") bytes = contents as Uint8Array;
-      },
-      listFiles: () => [],
+  const { error, stderr } = await asc.main(["readers.ts", "-o", "readers.wasm", ...ASSEMBLY_FLAGS], {
+    readFile: (name) => (name === "readers.ts" ? SOURCE : null),
+    writeFile: (name, contents) => {
+      if (name === "readers.wasm") bytes = contents as Uint8Array;
     },
-  );
+    listFiles: () => [],
+  });
   if (error !== null || bytes === undefined)
     throw new Error(`The readers could not be compiled: ${error?.message}\n${stderr.toString()}`);
   return await wasm.compile(bytes);

@@ -34,7 +34,7 @@ const STEPS = [
     name: "kernels",
     title: "Aggregation kernels",
     command: ["scripts/kernels.ts"],
-    inputs: ["assembly", "scripts/kernels.ts"],
+    inputs: ["assembly", "scripts/kernels.ts", "scripts/lib/assemblyFlags.ts"],
     outputs: ["build/kernels"],
     tools: ["assemblyscript", "binaryen"],
   },

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { open } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { Dataset } from "../protocol/dataset.ts";
 import { DataError } from "./errors.ts";
+import { readBounded } from "./readBounded.ts";
 
 export interface CsvOptions {
   /** Features per row. The label is one more column, the last. */
@@ -28,7 +28,7 @@ const GZIP_MAGIC = [0x1f, 0x8b];
  */
 export async function readCsv(path: string, options: CsvOptions): Promise<Dataset> {
   const maxBytes = options.maxBytes ?? 2 ** 30;
-  const raw = await readBounded(path, maxBytes);
+  const raw = await readBounded(path, maxBytes, () => tooLarge(path, maxBytes));
   const text = GZIP_MAGIC.every((byte, i) => raw[i] === byte) ? await inflate(path, raw, maxBytes) : raw;
   return parseCsv(text.toString("utf8"), options, path);
 }
@@ -93,23 +93,6 @@ function parseNumber(field: string, source: string, line: number, column: number
       { source, line, column },
     );
   return Number(text);
-}
-
-async function readBounded(path: string, maxBytes: number): Promise<Buffer> {
-  try {
-    await using file = await open(path, "r");
-    const { size } = await file.stat();
-    if (size > maxBytes) throw tooLarge(path, maxBytes);
-    return await file.readFile();
-  } catch (cause) {
-    if (cause instanceof DataError) throw cause;
-    throw new DataError(
-      "UNREADABLE",
-      `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}. Check the path and its permissions.`,
-      { path },
-      cause,
-    );
-  }
 }
 
 async function inflate(path: string, bytes: Buffer, maxBytes: number): Promise<Buffer> {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
 import { keyedRandom, type Random } from "../../src/protocol/random.ts";
 import type { UpdateChunk } from "../../src/protocol/updateChunk.ts";
 import type { WideKernels } from "../../src/protocol/wideKernels.ts";
+import { sameResult } from "../support/sameResult.ts";
 import { dense, FORMS, type Known, sparse, TOP } from "./chunks.ts";
 import * as oracle from "./oracle.ts";
 import { digestOf, inputsOf, readKernelCases } from "./vectors.ts";
@@ -65,14 +67,10 @@ export function describeKernels(name: string, open: () => Promise<WideKernels>, 
       const weights = weightsFor(random, count);
       const trim = random.integerBelow(Math.ceil(count / 2));
       const nearest = 1 + random.integerBelow(count);
-      assert.deepEqual([...(await kernels.weightedSum(chunks, weights))], oracle.weightedSum(values, weights));
-      assert.deepEqual([...(await kernels.coordinateMedian(chunks))], oracle.coordinateMedian(values));
-      assert.deepEqual(
-        [...(await kernels.trimmedMean(chunks, trim))],
-        oracle.trimmedMean(values, trim),
-        `trim ${trim}`,
-      );
-      assert.deepEqual(
+      sameResult([...(await kernels.weightedSum(chunks, weights))], oracle.weightedSum(values, weights));
+      sameResult([...(await kernels.coordinateMedian(chunks))], oracle.coordinateMedian(values));
+      sameResult([...(await kernels.trimmedMean(chunks, trim))], oracle.trimmedMean(values, trim), `trim ${trim}`);
+      sameResult(
         [...(await kernels.meanAroundMedian(chunks, nearest))],
         oracle.meanAroundMedian(values, nearest),
         `nearest ${nearest}`,
@@ -82,11 +80,11 @@ export function describeKernels(name: string, open: () => Promise<WideKernels>, 
         for (const [k, y] of values.entries()) assert.equal(gram[i]?.[k], oracle.dot(x, y), `⟨${i}, ${k}⟩`);
       }
       const z = known[0] as Known;
-      assert.deepEqual(
+      sameResult(
         await kernels.squaredNorms(chunks),
         values.map((x) => oracle.dot(x, x)),
       );
-      assert.deepEqual(
+      sameResult(
         await kernels.squaredDistances(chunks, z.chunk),
         values.map((x) => oracle.squaredDistance(x, z.values)),
       );
@@ -186,7 +184,7 @@ export function describeKernels(name: string, open: () => Promise<WideKernels>, 
         for (const [i, x] of updates.entries()) {
           for (const [k, y] of updates.entries()) assert.equal(gram[i]?.[k], oracle.dot(x, y), `⟨${i}, ${k}⟩`);
         }
-        assert.deepEqual(
+        sameResult(
           await kernels.squaredDistances(denseOf(updates), dense(constant).chunk),
           updates.map((x) => oracle.squaredDistance(x, constant)),
         );
@@ -230,10 +228,10 @@ export function describeKernels(name: string, open: () => Promise<WideKernels>, 
         return { kind: "dense", values: copy };
       });
       await compareAll(known, random);
-      assert.deepEqual(await kernels.gram(own), await kernels.gram(chunksOf(known)));
-      assert.deepEqual(await kernels.coordinateMedian(own), await kernels.coordinateMedian(chunksOf(known)));
+      sameResult(await kernels.gram(own), await kernels.gram(chunksOf(known)));
+      sameResult(await kernels.coordinateMedian(own), await kernels.coordinateMedian(chunksOf(known)));
       const weights = weightsFor(random, 6);
-      assert.deepEqual(await kernels.weightedSum(own, weights), await kernels.weightedSum(chunksOf(known), weights));
+      sameResult(await kernels.weightedSum(own, weights), await kernels.weightedSum(chunksOf(known), weights));
       for (const memory of memories) memory.free();
       assert.deepEqual(chunksOf(known), snapshot);
     });
@@ -263,7 +261,7 @@ export function describeKernels(name: string, open: () => Promise<WideKernels>, 
       );
       for (const [i, known] of sets.entries()) {
         const weights = new Uint32Array(known.length).fill(1_000);
-        assert.deepEqual([...(sums[i] as Float64Array)], oracle.weightedSum(valuesOf(known), weights));
+        sameResult([...(sums[i] as Float64Array)], oracle.weightedSum(valuesOf(known), weights));
       }
       const nothing = [sparse([0, 0, 0]), sparse([0, 0, 0])];
       await compareAll(nothing, random);

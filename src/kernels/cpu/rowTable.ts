@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chunkLength, type UpdateChunk } from "../../protocol/updateChunk.ts";
+import { chunkLength, lowerBound, type UpdateChunk } from "../../protocol/updateChunk.ts";
 import type { SharedHeap } from "./sharedHeap.ts";
 import { ROW_WORDS } from "./tileJob.ts";
 
@@ -125,16 +125,4 @@ export class RowTable {
       if (!inPlace) room += copiedBytes(chunk, tile);
     }
   }
-}
-
-/** How many of ascending indices are below `coordinate`. */
-function lowerBound(indices: Uint32Array, coordinate: number): number {
-  let low = 0;
-  let high = indices.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((indices[middle] as number) < coordinate) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

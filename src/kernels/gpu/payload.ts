@@ -3,6 +3,7 @@ import {
   type BlocksChunk,
   chunkLength,
   type DenseChunk,
+  lowerBound,
   type SparseChunk,
   type UpdateChunk,
 } from "../../protocol/updateChunk.ts";
@@ -197,15 +198,3 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Int32Array | Uint32Array): 
   new Uint8Array(buffer, byteOffset, byteLength);
 
 const alignUp = (at: number, unit: number): number => Math.ceil(at / unit) * unit;
-
-/** The first place in ascending `indices` that holds at least `least`. */
-function lowerBound(indices: Uint32Array, least: number): number {
-  let low = 0;
-  let high = indices.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((indices[middle] as number) < least) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { referenceKernels } from "../../../src/aggregation/reference/referenceKernels.ts";
 import { openCpuKernels, withThreads } from "../../../src/kernels/cpu/cpuKernels.ts";
 import { chunkLength, type UpdateChunk } from "../../../src/protocol/updateChunk.ts";
 import type { KernelMemory, WideKernels } from "../../../src/protocol/wideKernels.ts";
+import { sameResult } from "../../support/sameResult.ts";
 import { blocks, dense, type Known, sparse, TOP } from "../chunks.ts";
 
 /** Values that look random and cost nothing to draw. */
@@ -85,10 +87,10 @@ for (const largest of [2_000, 32_767, TOP]) {
       it(`${threads} threads`, async () => {
         const kernels = await openCpuKernels({ threads });
         assert.equal(kernels.device.threads, threads);
-        assert.deepEqual(await everything(kernels, chunks), expected, "copied");
+        sameResult(await everything(kernels, chunks), expected, "copied");
         const own = moved(kernels, chunks);
-        assert.deepEqual(await everything(kernels, own.chunks), expected, "in place");
-        assert.deepEqual(await everything(kernels, [...own.chunks.slice(0, 3), ...chunks.slice(3)]), expected, "mixed");
+        sameResult(await everything(kernels, own.chunks), expected, "in place");
+        sameResult(await everything(kernels, [...own.chunks.slice(0, 3), ...chunks.slice(3)]), expected, "mixed");
         for (const memory of own.memories) memory.free();
         await kernels.close();
       });
@@ -117,7 +119,7 @@ describe("results in the kernels' own memory", () => {
         ): Promise<void> => {
           around.fill(MARK);
           assert.equal(await ask(kernels, room), room, name);
-          assert.deepEqual(Float64Array.from(room), await ask(referenceKernels), name);
+          sameResult(Float64Array.from(room), await ask(referenceKernels), name);
           assert.deepEqual([...around.subarray(0, 3), ...around.subarray(3 + size)], Array(6).fill(MARK), name);
         };
         await expectIn("weighted sum", (on, into) => on.weightedSum(given, of, into));
@@ -234,9 +236,9 @@ describe("what cannot be computed", () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     await closing.close();
     const [first, products, last] = await Promise.all(asked);
-    assert.deepEqual(first, last);
-    assert.deepEqual(first, await kernels.coordinateMedian(long));
-    assert.deepEqual(products, await kernels.gram(long));
+    sameResult(first, last);
+    sameResult(first, await kernels.coordinateMedian(long));
+    sameResult(products, await kernels.gram(long));
   });
 
   it("is nothing after close; what was asked before it is still answered", async () => {
@@ -259,7 +261,7 @@ describe("what cannot be computed", () => {
     const weights = new Uint32Array(chunks.length).fill(8_192);
     const expected = await referenceKernels.weightedSum(chunks, weights);
     for (const sum of await Promise.all([four, ...views].map((kernels) => kernels.weightedSum(chunks, weights))))
-      assert.deepEqual(sum, expected);
+      sameResult(sum, expected);
     for (const threads of [0, 1.5, 5]) assert.throws(() => withThreads(four, threads), RangeError);
     assert.throws(() => withThreads(referenceKernels, 1), TypeError);
     await (views[0] as WideKernels).close();

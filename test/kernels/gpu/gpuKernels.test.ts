@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openGpuDevice } from "../../../src/kernels/gpu/gpuDevice.ts";
@@ -7,6 +8,7 @@ import type { GpuTuning } from "../../../src/kernels/gpu/tuning.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
 import type { UpdateChunk } from "../../../src/protocol/updateChunk.ts";
 import type { WideKernels } from "../../../src/protocol/wideKernels.ts";
+import { sameResult } from "../../support/sameResult.ts";
 import { dense, FORMS, TOP } from "../chunks.ts";
 import { describeKernels } from "../suite.ts";
 import { inputsOf, readKernelCases } from "../vectors.ts";
@@ -73,7 +75,7 @@ describe("gpu kernels, however they work", { skip }, () => {
       const chunks = known.map(({ chunk }) => chunk);
       const expected = await everything(usual, chunks, weights);
       for (const { way, kernels } of others)
-        assert.deepEqual(await everything(kernels, chunks, weights), expected, `${name}, ${way}`);
+        sameResult(await everything(kernels, chunks, weights), expected, `${name}, ${way}`);
     }
     for (const kernels of [usual, ...others.map((other) => other.kernels)]) await kernels.close();
   });
