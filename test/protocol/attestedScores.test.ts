@@ -34,6 +34,20 @@ describe("scoreSalt", () => {
   });
 });
 
+describe("lowerMedian", () => {
+  it("by hand: the middle one, of two in the middle the lower", () => {
+    for (const [numbers, median] of [
+      [[5], 5],
+      [[7, -5], -5],
+      [[3, 1, 2], 2],
+      [[40, 1, 3, 2], 2],
+      [[9, 9, -1, -1, 4, 3], 3],
+    ] as const)
+      assert.equal(lowerMedian(numbers), median, numbers.join(" "));
+    assert.throws(() => lowerMedian([]), RangeError);
+  });
+});
+
 describe("mediansOf", () => {
   const int32 = fc.integer({ min: -2_147_483_648, max: 2_147_483_647 });
 
