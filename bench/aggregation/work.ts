@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
 import type { UpdateChunk } from "../../src/protocol/updateChunk.ts";
 import type { WideKernels } from "../../src/protocol/wideKernels.ts";
 import type { Form } from "./data.ts";

@@ -3,7 +3,7 @@ import type { Hex } from "../protocol/bytes.ts";
 import { sumOfSquares } from "../protocol/exactNorm.ts";
 import { MAX_UPDATES } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
-import type { AggregationConfig } from "../protocol/recipe.ts";
+import type { AggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
 import { nextReputation, REPUTATION_ONE } from "../protocol/reputation.ts";
 import type { UpdateChunk } from "../protocol/updateChunk.ts";
 import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";

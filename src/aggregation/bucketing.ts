@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fromHex } from "../protocol/bytes.ts";
 import { keyedRandom } from "../protocol/random.ts";
-import type { PreAggregationConfig } from "../protocol/recipe.ts";
+import type { PreAggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
 import type { PreAggregation } from "./mixing.ts";
 
 export type BucketingParameters = Extract<PreAggregationConfig, { step: "bucketing" }>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { AggregationConfig } from "../protocol/recipe.ts";
+import type { AggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
 import { nextReputation } from "../protocol/reputation.ts";
 import { geometricMedianWeights } from "./geometricMedian.ts";
 import { distancesTo, median, squaredDistances } from "./gramSpace.ts";

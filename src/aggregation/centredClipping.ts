@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { powerOfTwo } from "../protocol/grid.ts";
-import type { AggregationConfig } from "../protocol/recipe.ts";
+import type { AggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
 import type { GramMatrix } from "../protocol/wideKernels.ts";
 import { distancesTo, squaredDistances } from "./gramSpace.ts";
 import { SHARE_ONE, sharesOf } from "./integerWeights.ts";

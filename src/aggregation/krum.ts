@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { AggregationConfig } from "../protocol/recipe.ts";
+import type { AggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
 import { type ExactDistances, exactDistances } from "./gramSpace.ts";
 import type { RuleInput, WeighedUpdates } from "./rule.ts";
 

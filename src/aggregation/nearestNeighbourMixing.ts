@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PreAggregationConfig } from "../protocol/recipe.ts";
+import type { PreAggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
 import { exactDistances } from "./gramSpace.ts";
 import { ascending } from "./krum.ts";
 import type { PreAggregation } from "./mixing.ts";

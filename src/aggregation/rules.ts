@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Hex } from "../protocol/bytes.ts";
-import { type AggregationConfig, type PreAggregationConfig, ruleId } from "../protocol/recipe.ts";
+import type { AggregationConfig, PreAggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
+import { ruleId } from "../protocol/recipe.ts";
 import { bucketing } from "./bucketing.ts";
 import { bulyan } from "./bulyan.ts";
 import { byzFed } from "./byzFed.ts";

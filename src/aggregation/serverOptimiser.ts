@@ -2,7 +2,7 @@
 import { MASTER_EXTRA_BITS, powerOfTwo } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 import { roundHalfAwayFromZero } from "../protocol/math.ts";
-import type { ServerOptimiserConfig } from "../protocol/recipe.ts";
+import type { ServerOptimiserConfig } from "../protocol/recipe/serverOptimiserConfig.ts";
 import { isMomentValue, type Moment, momentsOf, type ServerState } from "../protocol/serverState.ts";
 import type { MasterFile } from "./aggregate.ts";
 import { AggregationError } from "./aggregationError.ts";

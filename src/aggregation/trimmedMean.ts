@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { AggregationConfig } from "../protocol/recipe.ts";
+import type { AggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
 import type { CoordinateResult, RuleInput } from "./rule.ts";
 
 export type TrimmedMeanParameters = Extract<AggregationConfig, { rule: "trimmed-mean" }>["parameters"];

@@ -2,7 +2,7 @@
 import { ConfigError } from "../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../protocol/layout.ts";
 import type { Random } from "../protocol/random.ts";
-import type { ModelConfig } from "../protocol/recipe.ts";
+import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 
 /** One named parameter tensor of a model, row-major. */
 export interface ParameterTensor {

@@ -8,7 +8,7 @@
  * arrays handed out belong to the caller.
  */
 
-import type { ModelConfig } from "../protocol/recipe.ts";
+import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 import type { ParameterTensor } from "./layout.ts";
 
 /** Samples of one call. */

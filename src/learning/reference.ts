@@ -5,7 +5,7 @@
  */
 
 import { exp, logSumExp } from "../protocol/math.ts";
-import type { ModelConfig } from "../protocol/recipe.ts";
+import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 import { linearLayers, parameterCount } from "./layout.ts";
 
 export interface ReferenceResult {

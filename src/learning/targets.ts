@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ModelConfig } from "../protocol/recipe.ts";
+import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 import { LearningError } from "./errors.ts";
 import type { Batch, GradientRequest, Mode } from "./model.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Dataset } from "../protocol/dataset.ts";
 import type { Random } from "../protocol/random.ts";
-import type { TrainingPlan } from "../protocol/recipe.ts";
+import type { TrainingPlan } from "../protocol/recipe/trainingConfig.ts";
 import { LearningError } from "./errors.ts";
 import { type Batch, type Model, type OptimiserState, type StepOptions, type StepResult, TRAINING } from "./model.ts";
 import { adagrad } from "./optimisers/adagrad.ts";

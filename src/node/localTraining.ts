@@ -4,7 +4,7 @@ import type { Model } from "../learning/model.ts";
 import { trainLocally } from "../learning/trainLocally.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { keyedRandom } from "../protocol/random.ts";
-import type { TrainingPlan } from "../protocol/recipe.ts";
+import type { TrainingPlan } from "../protocol/recipe/trainingConfig.ts";
 import type { ClientAlgorithm } from "./clientAlgorithm.ts";
 
 /**

@@ -4,7 +4,7 @@ import { readCsv } from "../data/readCsv.ts";
 import { readDatasetFile } from "../data/readDatasetFile.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { ConfigError } from "../protocol/errors.ts";
-import type { ModelConfig } from "../protocol/recipe.ts";
+import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 import type { Hints } from "./config.ts";
 
 /** Where a participant's own data lies: a member's shard, or what a validator alone scores on. */

@@ -5,141 +5,17 @@ import { canonicalJson, type Json, parseCanonicalJson } from "./canonicalJson.ts
 import { ConfigError } from "./errors.ts";
 import { keccak256 } from "./hash.ts";
 import { type ModelLayout, modelLayout } from "./layout.ts";
+import { aggregationSchema } from "./recipe/aggregationConfig.ts";
+import { clientSchema } from "./recipe/clientConfig.ts";
+import { codecSchema } from "./recipe/codecConfig.ts";
+import { modelSchema } from "./recipe/modelConfig.ts";
+import { positiveInteger } from "./recipe/numbers.ts";
+import { privacySchema } from "./recipe/privacyConfig.ts";
+import { scoringSchema } from "./recipe/scoringConfig.ts";
+import { type ServerOptimiserConfig, serverOptimiserSchema } from "./recipe/serverOptimiserConfig.ts";
+import { trainingSchema } from "./recipe/trainingConfig.ts";
 
-const positiveInteger = z.int().min(1);
 const decimalInteger = z.string().regex(/^[1-9][0-9]{0,76}$/, "a positive decimal integer");
-
-const modelSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("logistic"), inputs: positiveInteger, classes: z.int().min(2) }),
-  z.strictObject({
-    kind: z.literal("mlp"),
-    inputs: positiveInteger,
-    hidden: z.array(positiveInteger).min(1).max(16),
-    classes: z.int().min(2),
-    activation: z.literal("relu"),
-  }),
-]);
-
-const codecSchema = z.discriminatedUnion("name", [
-  z.strictObject({ name: z.enum(["int16", "int8"]), blockSize: z.int().min(1).max(65_536) }),
-  z.strictObject({
-    name: z.enum(["topk-int16", "topk-int8"]),
-    blockSize: z.int().min(1).max(65_536),
-    keep: positiveInteger,
-  }),
-]);
-
-const byzFedParameters = z.union([
-  z.strictObject({ filter: z.literal("tau"), tau: z.number().positive().max(1000), sizeWeighted: z.boolean() }),
-  z.strictObject({ filter: z.literal("mad"), k: z.number().positive().max(1000), sizeWeighted: z.boolean() }),
-]);
-
-/** f, the Byzantine updates to reckon with. */
-const byzantine = z.int().min(0).max(1_023);
-
-/** What comes before the rule, in this order: K updates are replaced by means of them. */
-const before = z
-  .array(
-    z.discriminatedUnion("step", [
-      z.strictObject({ step: z.literal("nearest-neighbour-mixing"), byzantine }),
-      z.strictObject({ step: z.literal("bucketing"), size: z.int().min(2).max(32) }),
-    ]),
-  )
-  .min(1)
-  .refine((steps) => new Set(steps.map(({ step }) => step)).size === steps.length, "each step at most once")
-  .optional();
-
-const aggregationSchema = z.discriminatedUnion("rule", [
-  z.strictObject({ rule: z.literal("weighted-mean"), before }),
-  z.strictObject({ rule: z.literal("coordinate-median"), before }),
-  z.strictObject({
-    rule: z.literal("trimmed-mean"),
-    parameters: z.strictObject({ trim: z.int().min(0).max(1_023) }),
-    before,
-  }),
-  z.strictObject({ rule: z.literal("geometric-median"), before }),
-  z.strictObject({ rule: z.literal("krum"), parameters: z.strictObject({ byzantine }), before }),
-  z.strictObject({
-    rule: z.literal("multi-krum"),
-    /** How many are averaged; K−f when left out. */
-    parameters: z.strictObject({ byzantine, selected: positiveInteger.max(2_048).optional() }),
-    before,
-  }),
-  z.strictObject({ rule: z.literal("bulyan"), parameters: z.strictObject({ byzantine }), before }),
-  z.strictObject({ rule: z.literal("byzfed"), parameters: byzFedParameters, before }),
-  z.strictObject({
-    rule: z.literal("centred-clipping"),
-    parameters: z.strictObject({
-      /** Longest pull of one update, in units of parameters. */
-      radius: z.number().min(1e-9).max(1e9),
-      iterations: positiveInteger.max(100),
-    }),
-    before,
-  }),
-]);
-
-const perStep = {
-  localSteps: positiveInteger.max(1_000_000),
-  batchSize: positiveInteger.max(65_536),
-  learningRate: z.number().positive().max(100),
-};
-
-/** A member's optimiser; whatever it remembers starts anew every round and never leaves the member. */
-const trainingSchema = z.discriminatedUnion("optimiser", [
-  z.strictObject({
-    ...perStep,
-    optimiser: z.literal("sgd-momentum").optional(),
-    momentum: z.number().min(0).lt(1),
-  }),
-  z.strictObject({
-    ...perStep,
-    optimiser: z.enum(["adagrad", "sm3"]),
-    /** ε, added to the root. */
-    epsilon: z.number().positive().max(1),
-    /** What every sum of squares starts from each round; above 0 the first steps are less like those of a sign. */
-    initialAccumulator: z.number().min(0).max(1),
-  }),
-]);
-
-const beta = z.number().min(0).lt(1);
-const adaptive = {
-  /** η_g. */
-  learningRate: z.number().positive().max(1000),
-  beta1: beta,
-  tau: z.number().min(1e-12).max(1000),
-};
-
-/** What stands between the rule's movement and the model's (src/aggregation/serverOptimiser.ts). */
-const serverOptimiserSchema = z.discriminatedUnion("name", [
-  z.strictObject({ name: z.literal("none") }),
-  z.strictObject({ name: z.literal("fedavgm"), learningRate: adaptive.learningRate, momentum: beta }),
-  z.strictObject({ name: z.literal("fedadagrad"), ...adaptive }),
-  z.strictObject({ name: z.enum(["fedadam", "fedyogi"]), ...adaptive, beta2: beta }),
-]);
-
-const shapley = {
-  /** Monte-Carlo permutations; antithetic pairs, so even. */
-  permutations: z.int().min(2).max(100_000).multipleOf(2),
-  /** A scan stops when |v(kept) − v(prefix)| is below this; units 2^-20 nats; 0 never stops. */
-  truncation: z.int().min(0),
-  engine: z.strictObject({
-    package: z.literal("onnxruntime-web"),
-    version: z.string(),
-    batchSize: positiveInteger.max(65_536),
-  }),
-};
-
-/** What updates are scored on: public data, so that scores are part of the result; or each validator's own, of which it only attests scores. */
-export const scoringSchema = z.discriminatedUnion("mode", [
-  z.strictObject({
-    mode: z.literal("exact"),
-    /** Public held-out set in the store. */
-    heldOutCid: z.string().regex(/^0x[0-9a-f]{64}$/),
-    heldOutDigest: z.string().regex(/^0x[0-9a-f]{64}$/),
-    ...shapley,
-  }),
-  z.strictObject({ mode: z.literal("attested"), ...shapley }),
-]);
 
 /**
  * The run's recipe: everything members and validators must agree on that the contracts do not need to read. Its canonical JSON lies in the
@@ -161,6 +37,10 @@ export const recipeSchema = z.strictObject({
     .min(1),
   /** What every member does with its shard each round. */
   training: trainingSchema,
+  /** Which algorithm trains; left out: FedAvg. */
+  client: clientSchema.optional(),
+  /** Left out: none. */
+  privacy: privacySchema.optional(),
   update: z.strictObject({
     codec: codecSchema,
     /** Largest |q| of one coordinate, in grid units. */
@@ -181,14 +61,6 @@ export const recipeSchema = z.strictObject({
 });
 
 export type Recipe = z.infer<typeof recipeSchema>;
-export type AggregationConfig = Recipe["aggregation"];
-export type PreAggregationConfig = NonNullable<AggregationConfig["before"]>[number];
-export type CodecConfig = Recipe["update"]["codec"];
-export type ModelConfig = Recipe["model"];
-export type ScoringConfig = Recipe["scoring"];
-export type TrainingPlan = Recipe["training"];
-export type ServerOptimiserConfig = Exclude<NonNullable<Recipe["serverOptimiser"]>, { readonly name: "none" }>;
-
 /** The recipe's server optimiser; undefined where the model moves as the rule says. */
 export function serverOptimiserOf({
   serverOptimiser,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ServerOptimiserConfig } from "./recipe.ts";
+import type { ServerOptimiserConfig } from "./recipe/serverOptimiserConfig.ts";
 
 /** What a server optimiser remembers between rounds: m, the mean of the movements, and v, of their squares. */
 export type Moment = "momentum" | "variance";

@@ -6,7 +6,7 @@ import { contentIdOfDigest } from "../protocol/contentId.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { FoedusError } from "../protocol/errors.ts";
-import type { ScoringConfig } from "../protocol/recipe.ts";
+import type { ScoringConfig } from "../protocol/recipe/scoringConfig.ts";
 
 /** The public held-out set that the recipe of a run with exact scoring names, re-hashed. */
 export async function loadHeldOut(

@@ -10,7 +10,8 @@ import type { ContentStore } from "../protocol/contentStore.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { masterFromFloat } from "../protocol/grid.ts";
-import { decodeRecipe, encodeRecipe, type Recipe, type ScoringConfig, serverOptimiserOf } from "../protocol/recipe.ts";
+import type { ScoringConfig } from "../protocol/recipe/scoringConfig.ts";
+import { decodeRecipe, encodeRecipe, type Recipe, serverOptimiserOf } from "../protocol/recipe.ts";
 import { initialServerState } from "../protocol/serverState.ts";
 
 /** The recipe as a consortium writes it: the held-out set's names are filled in when it is published. */

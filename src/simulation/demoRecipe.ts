@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AGREED_ENGINE } from "../learning/engines/agreed.ts";
 import { parameterLayout } from "../learning/layout.ts";
-import type { ModelConfig } from "../protocol/recipe.ts";
+import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 import type { RecipeDraft } from "../round/prepareRun.ts";
 
 /** Fraction bits of every tensor: updates reach ±64 in steps of 4e-6. */

@@ -2,7 +2,7 @@
 import { sumOfSquares } from "../protocol/exactNorm.ts";
 import { MASTER_LIMIT, MASTER_MIN, WEIGHT_ONE } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
-import type { CodecConfig } from "../protocol/recipe.ts";
+import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { refuse, type UpdateRefusal } from "../protocol/refusals.ts";
 import { lowerBound } from "../protocol/updateChunk.ts";
 import { blocksLength, decodeBlocks, type OffGridValue } from "./blocks.ts";

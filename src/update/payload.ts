@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { concatBytes } from "../protocol/bytes.ts";
 import { DecodeError } from "../protocol/errors.ts";
-import type { CodecConfig } from "../protocol/recipe.ts";
+import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { blocksLength, decodeBlocks, encodeBlocks, type OffGridValue, type ValueBytes } from "./blocks.ts";
 import { decodeGaps, encodeGaps, gapsLengthBounds, largestMagnitudes } from "./sparseIndices.ts";
 import { announcedContentSize, compress, compressedBound, inflate } from "./zstdFrame.ts";

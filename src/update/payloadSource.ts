@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CodecConfig } from "../protocol/recipe.ts";
+import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { blocksBytes, type UpdateReader, type UpdateSource } from "../protocol/updateChunk.ts";
 import { Inflation } from "./inflation.ts";
 import { valueBytesOf } from "./payload.ts";

@@ -3,7 +3,7 @@ import { FoedusError } from "../protocol/errors.ts";
 import { squaredNorm } from "../protocol/exactNorm.ts";
 import { powerOfTwo } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
-import type { CodecConfig } from "../protocol/recipe.ts";
+import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { clip, type UpdateBounds } from "./clip.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
 

@@ -7,7 +7,7 @@ import { DecodeError } from "../protocol/errors.ts";
 import { FIELD_ORDER } from "../protocol/field.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 import { lossCommitment } from "../protocol/lossCommitment.ts";
-import type { CodecConfig } from "../protocol/recipe.ts";
+import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { refuse, type UpdateRefusal } from "../protocol/refusals.ts";
 import type { SealedLoss, VerifiedArtifact } from "../protocol/verifiedUpdate.ts";
 import { type ArtifactHead, maxArtifactBytes, readArtifactHead } from "./artifact.ts";

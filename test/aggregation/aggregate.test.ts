@@ -16,7 +16,7 @@ import {
 } from "../../src/protocol/grid.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
 import type { WideKernels } from "../../src/protocol/wideKernels.ts";
 import { valuesOf } from "../support/valuesOf.ts";
 import { aggregateInMemory, cloud, flatLayout, type InMemory, nameOf, RULES, updatesOf } from "./fixtures.ts";

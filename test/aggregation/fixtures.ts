@@ -3,7 +3,7 @@ import { type Aggregate, type AggregateInput, aggregate } from "../../src/aggreg
 import { masterInMemory } from "../../src/aggregation/masterInMemory.ts";
 import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
 import type { Random } from "../../src/protocol/random.ts";
-import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
 import { chunkInMemory } from "../../src/protocol/updateChunk.ts";
 import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
 

@@ -5,7 +5,7 @@ import { integerWeights } from "../../src/aggregation/integerWeights.ts";
 import { ruleOf } from "../../src/aggregation/rules.ts";
 import { fromHex } from "../../src/protocol/bytes.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { AggregationConfig, PreAggregationConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig, PreAggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
 import { nextReputation } from "../../src/protocol/reputation.ts";
 import { BEACON, cloud, nameOf, RULES } from "./fixtures.ts";
 import { line, outcome, tooFew } from "./run.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { ruleOf } from "../../src/aggregation/rules.ts";
-import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
 import { BEACON, nameOf } from "./fixtures.ts";
 import { outcome } from "./run.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ruleIdOf, ruleOf } from "../../src/aggregation/rules.ts";
-import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
 import { nameOf } from "./fixtures.ts";
 
 /** Rule, least K, and what it tolerates of 20. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Aggregate } from "../../src/aggregation/aggregate.ts";
 import { AggregationError } from "../../src/aggregation/aggregationError.ts";
-import type { AggregationConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
 import { aggregateInMemory, flatLayout, updatesOf } from "./fixtures.ts";
 
 /** What one rule makes of these rows, read as easily as the cases are worked by hand. */

@@ -9,7 +9,8 @@ import { serverOptimiserInMemory } from "../../src/aggregation/serverOptimiserIn
 import { isMasterValue, MASTER_LIMIT, masterDistanceSq } from "../../src/protocol/grid.ts";
 import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { AggregationConfig, ServerOptimiserConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
+import type { ServerOptimiserConfig } from "../../src/protocol/recipe/serverOptimiserConfig.ts";
 import { initialServerState, isMomentValue, type Moment, type ServerState } from "../../src/protocol/serverState.ts";
 import { aggregateInMemory, cloud, flatLayout, updatesOf } from "./fixtures.ts";
 

@@ -16,7 +16,7 @@ import {
 import { referenceValueAndGradient } from "../../src/learning/reference.ts";
 import { composedStep } from "../../src/learning/trainLocally.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { ModelConfig } from "../../src/protocol/recipe.ts";
+import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
 
 const CONFIGS: Record<string, ModelConfig> = {
   "logistic regression": { kind: "logistic", inputs: 7, classes: 4 },

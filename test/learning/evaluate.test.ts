@@ -10,7 +10,7 @@ import type { AgreedModel, LearningEngine, Model } from "../../src/learning/mode
 import { referenceValueAndGradient } from "../../src/learning/reference.ts";
 import type { Dataset } from "../../src/protocol/dataset.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { ModelConfig } from "../../src/protocol/recipe.ts";
+import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
 
 const CONFIG: ModelConfig = { kind: "mlp", inputs: 5, hidden: [7], classes: 4, activation: "relu" };
 const LINEAR: ModelConfig = { kind: "logistic", inputs: 2, classes: 2 };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { initialiseParameters, parameterCount, parameterLayout } from "../../src/learning/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { ModelConfig } from "../../src/protocol/recipe.ts";
+import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
 
 const DIGITS: ModelConfig = { kind: "mlp", inputs: 64, hidden: [32], classes: 10, activation: "relu" };
 

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { parameterCount } from "../../src/learning/layout.ts";
 import { type ReferenceRequest, referenceValueAndGradient } from "../../src/learning/reference.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { ModelConfig } from "../../src/protocol/recipe.ts";
+import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
 
 const MLP: ModelConfig = { kind: "mlp", inputs: 4, hidden: [5, 3], classes: 3, activation: "relu" };
 const LOGISTIC: ModelConfig = { kind: "logistic", inputs: 4, classes: 3 };

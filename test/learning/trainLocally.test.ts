@@ -8,7 +8,7 @@ import { type LearningEngine, type Model, TRAINING } from "../../src/learning/mo
 import { composedStep, trainLocally } from "../../src/learning/trainLocally.ts";
 import type { Dataset } from "../../src/protocol/dataset.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { ModelConfig } from "../../src/protocol/recipe.ts";
+import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
 
 const CONFIG: ModelConfig = { kind: "mlp", inputs: 4, hidden: [8], classes: 3, activation: "relu" };
 const PLAN = { localSteps: 30, batchSize: 8, learningRate: 0.1, momentum: 0.9 };

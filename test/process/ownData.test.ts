@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { encodeDataset } from "../../src/data/encodeDataset.ts";
 import { loadOwnData } from "../../src/process/ownData.ts";
 import { ConfigError } from "../../src/protocol/errors.ts";
-import type { ModelConfig } from "../../src/protocol/recipe.ts";
+import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
 import { temporaryFolder } from "../cli/support.ts";
 
 const MODEL: ModelConfig = { kind: "logistic", inputs: 2, classes: 3 };

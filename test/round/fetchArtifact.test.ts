@@ -10,7 +10,7 @@ import { toHex } from "../../src/protocol/bytes.ts";
 import type { ContentId, ContentStore } from "../../src/protocol/contentStore.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { CodecConfig } from "../../src/protocol/recipe.ts";
+import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
 import { fetchArtifact } from "../../src/round/fetchArtifact.ts";
 import { encodeArtifact } from "../../src/update/artifact.ts";

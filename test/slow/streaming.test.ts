@@ -10,7 +10,7 @@ import { toHex } from "../../src/protocol/bytes.ts";
 import { encodeCheckpoint, modelRoot } from "../../src/protocol/checkpoint.ts";
 import { chunkRoot } from "../../src/protocol/chunkRoot.ts";
 import { digestOfContentId } from "../../src/protocol/contentId.ts";
-import type { CodecConfig } from "../../src/protocol/recipe.ts";
+import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { encodeArtifact } from "../../src/update/artifact.ts";
 import { encodePayload } from "../../src/update/payload.ts";
 import { sealContext } from "../../src/update/sealOpening.ts";

@@ -3,7 +3,8 @@
 import type { UpdateCommitment } from "../../src/protocol/commitment.ts";
 import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
 import { lossCommitment } from "../../src/protocol/lossCommitment.ts";
-import type { AggregationConfig, CodecConfig } from "../../src/protocol/recipe.ts";
+import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
+import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import type { ArtifactContext } from "../../src/update/verifyArtifact.ts";
 import { commitTo, contextFor, OPENING, PLACE } from "../update/fixtures.ts";
 

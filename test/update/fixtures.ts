@@ -4,7 +4,7 @@ import { chunkRoot } from "../../src/protocol/chunkRoot.ts";
 import { type UpdateCommitment, ZERO_WORD } from "../../src/protocol/commitment.ts";
 import { type ModelLayout, modelLayout } from "../../src/protocol/layout.ts";
 import { lossCommitment } from "../../src/protocol/lossCommitment.ts";
-import type { CodecConfig } from "../../src/protocol/recipe.ts";
+import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { type ArtifactParts, encodeArtifact } from "../../src/update/artifact.ts";
 import { encodePayload } from "../../src/update/payload.ts";
 import { sealContext, sealOpening } from "../../src/update/sealOpening.ts";

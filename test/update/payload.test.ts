@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { UPDATE_LIMIT } from "../../src/protocol/grid.ts";
-import type { CodecConfig } from "../../src/protocol/recipe.ts";
+import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { decodeBlocks, encodeBlocks } from "../../src/update/blocks.ts";
 import { contentLengthBounds, decodePayload, encodePayload, maxPayloadBytes } from "../../src/update/payload.ts";
 import { decodeGaps, encodeGaps, largestMagnitudes } from "../../src/update/sparseIndices.ts";

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { squaredNorm } from "../../src/protocol/exactNorm.ts";
 import { MASTER_LIMIT, MASTER_MIN, UPDATE_LIMIT } from "../../src/protocol/grid.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
-import type { CodecConfig } from "../../src/protocol/recipe.ts";
+import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { encodeArtifact } from "../../src/update/artifact.ts";
 import { emptyResidual, prepareUpdate, type UpdateInput } from "../../src/update/prepareUpdate.ts";
 import { verifyArtifact } from "../../src/update/verifyArtifact.ts";

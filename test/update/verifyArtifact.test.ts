@@ -7,7 +7,7 @@ import { concatBytes } from "../../src/protocol/bytes.ts";
 import { FIELD_ORDER } from "../../src/protocol/field.ts";
 import { MASTER_LIMIT, MASTER_MIN, UPDATE_LIMIT } from "../../src/protocol/grid.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
-import type { CodecConfig } from "../../src/protocol/recipe.ts";
+import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { REFUSALS, type RefusalName } from "../../src/protocol/refusals.ts";
 import { type ArtifactParts, encodeArtifact, maxArtifactBytes } from "../../src/update/artifact.ts";
 import { encodeBlocks } from "../../src/update/blocks.ts";

@@ -6,7 +6,7 @@ import { prepareUpdateOnce } from "../../src/node/round/prepareUpdateOnce.ts";
 import { concatBytes, toHex } from "../../src/protocol/bytes.ts";
 import { chunkRoot } from "../../src/protocol/chunkRoot.ts";
 import type { UpdateCommitment } from "../../src/protocol/commitment.ts";
-import type { CodecConfig } from "../../src/protocol/recipe.ts";
+import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import type { RefusalName } from "../../src/protocol/refusals.ts";
 import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
 import { MemoryNetwork, openMemoryStore } from "../../src/storage/memoryStore.ts";

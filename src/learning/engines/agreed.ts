@@ -12,7 +12,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { ModelConfig, Recipe } from "../../protocol/recipe.ts";
+import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
+import type { Recipe } from "../../protocol/recipe.ts";
 import { LearningError } from "../errors.ts";
 import type { AgreedEngineIdentity, AgreedModel, LearningEngine } from "../model.ts";
 import { OnnxModel, type OnnxRuntime } from "./onnxModel.ts";

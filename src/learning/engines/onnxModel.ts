@@ -5,7 +5,7 @@
  */
 
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import type { ModelConfig } from "../../protocol/recipe.ts";
+import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
 import { LearningError } from "../errors.ts";
 import { type ParameterTensor, parameterCount, parameterLayout } from "../layout.ts";
 import type {

@@ -12,7 +12,7 @@
  * border of the runtime costs less than one per layer, and the optimiser's update is then three operators on vectors.
  */
 
-import type { ModelConfig } from "../../protocol/recipe.ts";
+import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
 import { type LinearLayer, linearLayers, parameterCount } from "../layout.ts";
 import { type Extent, GraphBuilder, type Value } from "./graph.ts";
 
