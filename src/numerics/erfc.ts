@@ -8,7 +8,7 @@ import { exp } from "../protocol/math.ts";
  */
 
 const SQRT_PI = 1.772453850905516;
-const SQRT_TWO = 1.4142135623730951;
+const SQRT_TWO = Math.SQRT2;
 /** Beyond, e^(−x²) is below the smallest subnormal number. */
 const UNDERFLOW = 27.3;
 
