@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ConfigError } from "../protocol/errors.ts";
+
+const LARGEST = 1e12;
+/** Halvings after the bracket is found: a factor of two in 2^-44, 13 digits. */
+const STEPS = 44;
+
+/**
+ * The smallest positive x with a property that all larger x have too, to 13 digits and never below it.
+ *
+ * @throws ConfigError when not even 10^12 has it.
+ */
+export function smallestWith(has: (x: number) => boolean): number {
+  let high = 1;
+  while (!has(high)) {
+    high *= 2;
+    if (high > LARGEST) throw new ConfigError(`No value up to ${LARGEST} meets the privacy target.`);
+  }
+  let low = high / 2;
+  while (has(low)) {
+    if (low < 1 / LARGEST) return low;
+    high = low;
+    low /= 2;
+  }
+  for (let step = 0; step < STEPS; step++) {
+    const middle = (low + high) / 2;
+    if (has(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
