@@ -7,17 +7,14 @@ import { type NeighbourRelation, requireSameRelation } from "./neighbours.ts";
 /** α: integers 2 … 256; fractional orders gain below 3 % (spec D4). */
 export const ORDERS: readonly number[] = Array.from({ length: 255 }, (_, i) => i + 2);
 
-declare const relationOfCurve: unique symbol;
-
 /**
- * Rényi differential privacy at every order, in nats. The relation is part of the type and invariant in it, so curves of both relations cannot be
- * added by mistake; the check at run time is for those who read theirs from a file.
+ * Rényi differential privacy at every order, in nats. The relation is part of the type, so curves of both relations cannot be added by mistake;
+ * the check at run time is for those who read theirs from a file.
  */
 export interface RdpCurve<R extends NeighbourRelation> {
   readonly relation: R;
   /** One per order. */
   readonly values: readonly number[];
-  readonly [relationOfCurve]?: (relation: R) => R;
 }
 
 /** A guarantee, and the order that gave it. */

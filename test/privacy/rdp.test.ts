@@ -164,11 +164,9 @@ describe("composeRdp", () => {
   });
 
   it("refuses to add curves of different neighbours, in types and at run time", () => {
+    const replaced = fixedSizeGaussian(1, 2);
     // @ts-expect-error A curve of replaced clients is no curve of added ones.
-    assert.throws(
-      () => composeRdp(poissonGaussian(1, 2), fixedSizeGaussian(1, 2)),
-      /"replace-one" neighbours cannot be combined/,
-    );
+    assert.throws(() => composeRdp(poissonGaussian(1, 2), replaced), /"replace-one" neighbours cannot be combined/);
     const read = { ...fixedSizeGaussian(1, 2) } as RdpCurve<NeighbourRelation>;
     assert.throws(() => composeRdp(poissonGaussian(1, 2) as RdpCurve<NeighbourRelation>, read), { code: "BAD_CONFIG" });
   });
