@@ -14,8 +14,10 @@ import { demoCommand } from "./demoCommand.ts";
 import { printFailure } from "./failure.ts";
 import { keysCommand } from "./keys.ts";
 import { nodeCommand } from "./nodeStart.ts";
+import { reportCommand } from "./reportCommand.ts";
 import { runPrepareCommand } from "./runPrepare.ts";
 import { runShowCommand } from "./runShow.ts";
+import { simulateCommand } from "./simulateCommand.ts";
 import { storeCommand } from "./store.ts";
 import { validatorCommand } from "./validatorStart.ts";
 
@@ -43,6 +45,8 @@ function buildProgram(onVerbose: () => void): Command {
     .addCommand(claimCommand())
     .addCommand(keysCommand())
     .addCommand(storeCommand())
+    .addCommand(simulateCommand())
+    .addCommand(reportCommand())
     .addCommand(demoCommand())
     .addHelpText(
       "after",

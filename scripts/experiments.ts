@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Runs the experiments that come with Foedus (experiments/*.yaml) and holds their results against the acceptance rows they state. Results that are there
+ * and fresh are not made again.
+ */
+
+import { readdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { basename, join } from "node:path";
+import { Command } from "commander";
+import { readYaml } from "../src/process/readYaml.ts";
+import { ConfigError, EXIT } from "../src/protocol/errors.ts";
+import { type AcceptanceRow, acceptanceOf } from "../src/simulation/laboratory/acceptance.ts";
+import { type ExperimentConfig, parseExperiment } from "../src/simulation/laboratory/experimentConfig.ts";
+import { runExperiment } from "../src/simulation/laboratory/runExperiment.ts";
+
+interface Options {
+  readonly results: string;
+  readonly data: string;
+  readonly threads: number;
+  readonly check?: boolean;
+  readonly json?: boolean;
+  readonly acceptStale?: boolean;
+  readonly again?: boolean;
+  readonly out?: string;
+}
+
+const FOLDER = "experiments";
+
+const program = new Command("experiments")
+  .description("run the experiments in experiments/ and hold their results against what they claim")
+  .argument("[names...]", "experiments, by file name without .yaml; all if left out")
+  .option("--results <folder>", "folder for results", join(FOLDER, "results"))
+  .option("--data <folder>", "folder with real data sets", "../shared/data")
+  .option("--threads <number>", "cells at a time", Number, availableParallelism())
+  .option("--check", "exit with 1 if a claim does not hold")
+  .option("--again", "run cells again whose results are there")
+  .option("--accept-stale", "keep results that another version of the sources made")
+  .option("--json", "print the acceptance rows as one JSON array")
+  .option("--out <file>", "also write the rows to a file")
+  .addHelpText("after", "\nExamples:\n  $ npm run experiments -- s-fair\n  $ npm run experiments -- --check --json");
+
+program.parse();
+const options = program.opts<Options>();
+
+/** Progress and words go to stderr when stdout is for programs. */
+const say = (text: string): void => {
+  (options.json === true ? process.stderr : process.stdout).write(`${text}\n`);
+};
+
+async function load(names: readonly string[]): Promise<readonly ExperimentConfig[]> {
+  const known = readdirSync(FOLDER)
+    .filter((name) => name.endsWith(".yaml"))
+    .map((name) => basename(name, ".yaml"))
+    .sort((a, b) => (a < b ? -1 : 1));
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new ConfigError(`There is no experiment "${unknown}"; there are ${known.join(", ")}.`, { unknown });
+  const experiments: ExperimentConfig[] = [];
+  for (const name of names.length > 0 ? names : known) {
+    const file = join(FOLDER, `${name}.yaml`);
+    experiments.push(parseExperiment(await readYaml(file, `name one of ${known.join(", ")}`), file));
+  }
+  return experiments;
+}
+
+function tell({ id, accept, claims }: AcceptanceRow): void {
+  say(`${accept ? "✔" : "✘"} ${id}`);
+  for (const { claim, holds, value, min, max } of claims) {
+    const bounds = [min === undefined ? [] : [`at least ${min}`], max === undefined ? [] : [`at most ${max}`]]
+      .flat()
+      .join(", ");
+    say(`    ${holds ? "✔" : "✘"} ${claim}: ${value === null ? "not measured" : value.toPrecision(4)} (${bounds})`);
+  }
+}
+
+async function main(): Promise<number> {
+  const rows: AcceptanceRow[] = [];
+  for (const experiment of await load(program.args)) {
+    const started = performance.now();
+    let told = started;
+    const results = await runExperiment(experiment, {
+      results: options.results,
+      dataRoot: options.data,
+      threads: options.threads,
+      again: options.again === true,
+      acceptStale: options.acceptStale === true,
+      onProgress: ({ cellsDone, cells, secondsLeft }) => {
+        if (performance.now() - told < 30_000) return;
+        told = performance.now();
+        process.stderr.write(
+          `  ${experiment.name}: ${cellsDone} of ${cells} cells${secondsLeft === undefined ? "" : `, about ${Math.ceil(secondsLeft)} s left`}\n`,
+        );
+      },
+    });
+    const row = acceptanceOf(experiment, results);
+    rows.push(row);
+    tell(row);
+    say(`    ${results.length} cells, ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  }
+  const text = JSON.stringify(rows.map(({ id, accept, figures, seeds }) => ({ id, accept, figures, seeds })));
+  if (options.out !== undefined) writeFileSync(options.out, `${text}\n`);
+  if (options.json === true) process.stdout.write(`${text}\n`);
+  return options.check === true && rows.some(({ accept }) => !accept) ? EXIT.verificationFailed : EXIT.ok;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof ConfigError ? EXIT.usage : EXIT.verificationFailed;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { bytes, decimal, percent, UNKNOWN } from "../format.ts";
+import { type Html, html } from "../markup.ts";
+import type { ExperimentReport, GroupReport, Spread } from "./experimentReport.ts";
+
+/** Measures in the order of the columns, and how each is written. */
+const MEASURES: readonly { readonly key: string; readonly heading: string; readonly unit: "share" | "number" }[] = [
+  { key: "accuracy", heading: "Accuracy", unit: "share" },
+  { key: "loss", heading: "Loss (nats)", unit: "number" },
+  { key: "clientMean", heading: "Members’ mean", unit: "share" },
+  { key: "clientStd", heading: "Their std", unit: "share" },
+  { key: "clientWorst", heading: "Worst member", unit: "share" },
+  { key: "jain", heading: "Jain index", unit: "number" },
+  { key: "detectionRecall", heading: "Attackers caught", unit: "share" },
+  { key: "detectionFalsePositives", heading: "Honest accused", unit: "share" },
+  { key: "jacobian", heading: "‖J‖²", unit: "number" },
+  { key: "epsilon", heading: "ε", unit: "number" },
+];
+
+/** Every combination with all that was measured: mean ± sample standard deviation over the seeds. */
+export function resultsTable({ groups, axes, seeds }: ExperimentReport): Html {
+  const shown = MEASURES.filter(({ key }) => groups.some(({ measures }) => measures[key] !== undefined));
+  return html`<div class="wide"><table><caption>Mean ± standard deviation over ${seeds.length} seed${seeds.length === 1 ? "" : "s"} (${seeds.join(", ")})</caption>
+<thead><tr>${axes.map((axis) => html`<th scope="col">${axis}</th>`)}${shown.map(({ heading }) => html`<th scope="col" class="n">${heading}</th>`)}<th scope="col" class="n">Uplink</th><th scope="col" class="n">of dense</th><th scope="col" class="n">Failed rounds</th></tr></thead>
+<tbody>${groups.map((group) => html`<tr>${axes.map((axis) => html`<th scope="row">${group.labels[axis] ?? ""}</th>`)}${shown.map(({ key, unit }) => html`<td class="n">${spread(group.measures[key], unit)}</td>`)}<td class="n">${bytes(group.uplinkBytes)}</td><td class="n">${percent(group.uplinkShare)}</td><td class="n">${decimal(group.failedRounds, 0)}</td></tr>`)}</tbody></table></div>`;
+}
+
+function spread(value: Spread | undefined, unit: "share" | "number"): string {
+  if (value === undefined) return UNKNOWN;
+  const scale = unit === "share" ? 100 : 1;
+  const digits = unit === "share" ? 1 : Math.abs(value.mean) < 10 ? 3 : 0;
+  return `${decimal(value.mean * scale, digits)} ± ${decimal(value.std * scale, digits)}`;
+}
+
+/** Accuracy where two axes meet, shaded by how far it is below the best of all: how robust each choice is. */
+export function robustnessTable({ groups, axes }: ExperimentReport): Html | undefined {
+  const [rowAxis, columnAxis] = axes;
+  if (axes.length !== 2 || rowAxis === undefined || columnAxis === undefined) return undefined;
+  const rows = [...new Set(groups.map(({ labels }) => labels[rowAxis] ?? ""))];
+  const columns = [...new Set(groups.map(({ labels }) => labels[columnAxis] ?? ""))];
+  const best = Math.max(...groups.map((group) => group.measures.accuracy?.mean ?? 0));
+  const cell = (row: string, column: string): GroupReport | undefined =>
+    groups.find(({ labels }) => labels[rowAxis] === row && labels[columnAxis] === column);
+  return html`<div class="wide"><table class="heat"><caption>Accuracy by ${rowAxis} and ${columnAxis}; darker is farther below the best</caption>
+<thead><tr><th scope="col">${rowAxis}</th>${columns.map((column) => html`<th scope="col" class="n">${column}</th>`)}</tr></thead>
+<tbody>${rows.map((row) => html`<tr><th scope="row">${row}</th>${columns.map((column) => heat(cell(row, column), best))}</tr>`)}</tbody></table></div>`;
+}
+
+function heat(group: GroupReport | undefined, best: number): Html {
+  const accuracy = group?.measures.accuracy;
+  if (accuracy === undefined) return html`<td class="n">${UNKNOWN}</td>`;
+  const level = Math.max(0, Math.min(5, Math.round(((best - accuracy.mean) / 0.5) * 5)));
+  return html`<td class="n h${level}">${percent(accuracy.mean)} <small>± ${decimal(accuracy.std * 100, 1)}</small></td>`;
+}
+
+/** Members' accuracies: mean, spread and range of each combination on one scale. */
+export function fairnessBars({ groups, axes }: ExperimentReport): Html | undefined {
+  const measured = groups.filter(({ members }) => members.length > 0);
+  if (measured.length === 0) return undefined;
+  const x = (share: number): string => `${Math.round(share * 10_000) / 100}%`;
+  return html`<div class="bars" role="img" aria-label="Members’ accuracies">${measured.map((group) => {
+    const { clientMean, clientStd } = group.measures;
+    const [least, most] = [group.members[0] as number, group.members.at(-1) as number];
+    const [mean, std] = [clientMean?.mean ?? 0, clientStd?.mean ?? 0];
+    const left = Math.max(0, mean - std);
+    return html`<div class="bar"><span class="name">${axes.map((axis) => group.labels[axis] ?? "").join(" · ")}</span><svg width="100%" height="20"><title>mean ${percent(mean)}, std ${percent(std)}, worst ${percent(least)}, best ${percent(most)}</title><line class="range" x1="${x(least)}" x2="${x(most)}" y1="10" y2="10"/><rect class="std" x="${x(left)}" width="${x(Math.min(1, mean + std) - left)}" y="4" height="12"/><line class="mean" x1="${x(mean)}" x2="${x(mean)}" y1="1" y2="19"/></svg><span class="value">${percent(mean)} ± ${decimal(std * 100, 1)}</span></div>`;
+  })}<p class="note">Line: worst to best member; box: one standard deviation; bar: mean.</p></div>`;
+}
+
+/** Paired tests over seeds, with Holm's correction. */
+export function comparisonTable({ comparisons }: ExperimentReport): Html | undefined {
+  if (comparisons.length === 0) return undefined;
+  return html`<div class="wide"><table><caption>Accuracy compared over the same seeds: paired t-test, Holm’s correction over this table</caption>
+<thead><tr><th scope="col">left</th><th scope="col">right</th><th scope="col" class="n">left − right, points</th><th scope="col" class="n">p</th><th scope="col" class="n">p, corrected</th><th scope="col" class="n">d_z</th><th scope="col" class="n">n</th></tr></thead>
+<tbody>${comparisons.map(({ left, right, difference, p, adjusted, effect, n }) => html`<tr><td>${left}</td><td>${right}</td><td class="n">${decimal(100 * difference, 2)}</td><td class="n">${decimal(p, 4)}</td><td class="n">${decimal(adjusted, 4)}</td><td class="n">${decimal(effect, 2)}</td><td class="n">${n}</td></tr>`)}</tbody></table></div>`;
+}

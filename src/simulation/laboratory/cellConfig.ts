@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import { dataSchema, partitionSchema } from "../../data/dataConfig.ts";
+import { aggregationSchema } from "../../protocol/recipe/aggregationConfig.ts";
+import { clientSchema } from "../../protocol/recipe/clientConfig.ts";
+import { codecSchema } from "../../protocol/recipe/codecConfig.ts";
+import { modelSchema } from "../../protocol/recipe/modelConfig.ts";
+import { privacySchema } from "../../protocol/recipe/privacyConfig.ts";
+import { serverOptimiserSchema } from "../../protocol/recipe/serverOptimiserConfig.ts";
+import { trainingSchema } from "../../protocol/recipe/trainingConfig.ts";
+import { attackSchema } from "../attacks/attackConfig.ts";
+
+const count = z.int().min(1).max(1_000_000);
+
+/** One federation to simulate: what a run's recipe says, and the data, members and attackers that it meets. */
+export const cellSchema = z.strictObject({
+  /** N. */
+  members: count.max(2_048),
+  /** K/N: the share of members invited to a round, drawn anew each round; 1 invites all. */
+  participation: z.number().gt(0).max(1).default(1),
+  rounds: count.max(100_000),
+  data: dataSchema,
+  partition: partitionSchema,
+  /** Share of its samples that a member keeps out of training to measure its own model on; 0 measures no members. */
+  localTest: z.number().min(0).lt(1).default(0),
+  /** As in a recipe, without `inputs` and `classes`, which the data say. */
+  model: z.looseObject({ kind: z.string() }),
+  training: trainingSchema,
+  client: clientSchema.optional(),
+  privacy: privacySchema.optional(),
+  update: z
+    .strictObject({
+      codec: codecSchema.default({ name: "int16", blockSize: 256 }),
+      /** F of every tensor. */
+      fractionBits: z.int().min(8).max(24).default(18),
+      /** Largest change of one parameter, and longest update, in units of the parameters. */
+      maxCoordinate: z.number().positive().max(64).default(16),
+      maxNorm: z.number().positive().max(1e6).default(1_000),
+      /** Whether members keep what an upload left unsaid and add it to the next; a node always does. */
+      errorFeedback: z.boolean().default(true),
+    })
+    .prefault({}),
+  aggregation: aggregationSchema.default({ rule: "weighted-mean" }),
+  serverOptimiser: serverOptimiserSchema.optional(),
+  /** α of the reputation rule. */
+  reputationMemory: z.number().min(0).lt(1).default(0.9),
+  attack: attackSchema.optional(),
+  evaluate: z
+    .strictObject({
+      /** Every how many rounds; the last is always evaluated. */
+      every: count.default(1),
+      /** Also the mean squared Frobenius norm of the Jacobian of the logits by the parameters, over this many test samples, at the end. */
+      jacobianSamples: z.int().min(0).max(10_000).default(0),
+    })
+    .prefault({}),
+});
+
+export type CellConfig = z.infer<typeof cellSchema>;
+
+/** The model of a cell, once its data are known. @throws z.ZodError */
+export function modelOf(cell: CellConfig, data: { readonly inputs: number; readonly classes: number }) {
+  return modelSchema.parse({ ...cell.model, inputs: data.inputs, classes: data.classes });
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Everything that decides what a cell's result is. */
+const FOLDERS = [
+  "protocol",
+  "numerics",
+  "data",
+  "learning",
+  "update",
+  "privacy",
+  "aggregation",
+  "incentives",
+  "round/serverLearning",
+  "simulation/attacks",
+  "simulation/laboratory",
+];
+
+let digest: string | undefined;
+
+/** SHA-256 over the sources that a result depends on, 16 hexadecimal digits: a result of other sources is not fresh. */
+export function codeDigest(): string {
+  if (digest !== undefined) return digest;
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const hash = createHash("sha256");
+  for (const folder of FOLDERS) {
+    const names = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".ts"),
+    );
+    for (const name of names.sort((a, b) => (a < b ? -1 : 1))) {
+      const path = `${folder}/${name}`;
+      hash
+        .update(`${path}\0`)
+        .update(readFileSync(join(root, path)))
+        .update("\0");
+    }
+  }
+  digest = hash.digest("hex").slice(0, 16);
+  return digest;
+}

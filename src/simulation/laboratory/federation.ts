@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type LoadedData, loadData, partition } from "../../data/dataConfig.ts";
+import { splitLocally } from "../../data/deal.ts";
+import type { LocalAlgorithm, LocalState } from "../../learning/algorithms/localAlgorithm.ts";
+import { localAlgorithm } from "../../learning/algorithms/table.ts";
+import { initialiseParameters } from "../../learning/layout.ts";
+import type { LearningEngine, Model } from "../../learning/model.ts";
+import type { Dataset } from "../../protocol/dataset.ts";
+import { masterFromFloat, powerOfTwo } from "../../protocol/grid.ts";
+import { type ModelLayout, modelLayout } from "../../protocol/layout.ts";
+import { keyedRandom, type Random } from "../../protocol/random.ts";
+import { serverOptimiserOf } from "../../protocol/recipe.ts";
+import { REPUTATION_ONE } from "../../protocol/reputation.ts";
+import { initialServerState, type ServerState } from "../../protocol/serverState.ts";
+import type { UpdateBounds } from "../../update/clip.ts";
+import { emptyResidual } from "../../update/prepareUpdate.ts";
+import { type Attackers, chooseAttackers } from "./attackers.ts";
+import { type CellConfig, modelOf } from "./cellConfig.ts";
+
+/** A member as the laboratory keeps it. */
+export interface Member {
+  readonly id: number;
+  readonly shard: Dataset;
+  /** Its own test samples; undefined where members are not measured. */
+  readonly test: Dataset | undefined;
+  readonly algorithm: LocalAlgorithm;
+  local: LocalState;
+  residual: Float64Array;
+  reputation: number;
+  /** The last round whose update was kept; 0 before. */
+  lastKept: number;
+}
+
+/** Everything a simulated run consists of. */
+export interface Federation {
+  readonly config: CellConfig;
+  readonly seed: number;
+  readonly random: Random;
+  readonly model: Model;
+  readonly test: Dataset;
+  readonly members: readonly Member[];
+  readonly attackers: Attackers | undefined;
+  readonly layout: ModelLayout;
+  readonly bounds: UpdateBounds;
+  master: Float64Array;
+  serverState: ServerState;
+  /** The master model before the last round, for attackers that replay its movement. */
+  previousMaster: Float64Array | undefined;
+}
+
+export interface Surroundings {
+  readonly engine: LearningEngine;
+  /** Folder with real data sets. */
+  readonly dataRoot: string;
+  /** Members, by id, that never take part (unlearning by replay). */
+  readonly without?: readonly number[];
+}
+
+/** Deals the data, makes the members and the initial model. The same cell and seed give the same federation. */
+export async function assemble(
+  config: CellConfig,
+  seed: number,
+  { engine, dataRoot, without = [] }: Surroundings,
+): Promise<Federation> {
+  const random = keyedRandom("foedus.laboratory", seed);
+  const data: LoadedData = await loadData(config.data, { root: dataRoot, seed });
+  const model = await engine.load(modelOf(config, data.train));
+  const attackers = chooseAttackers(config, random);
+  const shards = partition(data, config.members, config.partition, random.derive("partition"));
+  const probe = localAlgorithm(config.client, config.training, model);
+  const members: Member[] = [];
+  const layout = layoutOf(config, model, probe);
+  for (const [i, whole] of shards.entries()) {
+    const id = i + 1;
+    if (without.includes(id)) continue;
+    const { train, test } =
+      config.localTest > 0
+        ? splitLocally(whole, config.localTest, random.derive("local test", id))
+        : { train: whole, test: undefined };
+    members.push({
+      id,
+      shard: attackers?.poison(id, train) ?? train,
+      test,
+      algorithm: localAlgorithm(config.client, config.training, model),
+      local: {},
+      residual: emptyResidual(layout),
+      reputation: REPUTATION_ONE,
+      lastKept: 0,
+    });
+  }
+  const initial = new Float32Array(layout.size);
+  initial.set(initialiseParameters(model.config, random));
+  let offset = model.parameterCount;
+  for (const { initial: start, shape } of probe.auxiliary) {
+    if (start !== undefined) initial.set(start, offset);
+    offset += sizeOf(shape);
+  }
+  const unit = powerOfTwo(config.update.fractionBits);
+  const maxNorm = BigInt(Math.floor(config.update.maxNorm * unit));
+  return {
+    config,
+    seed,
+    random,
+    model,
+    test: data.test,
+    members,
+    attackers,
+    layout,
+    bounds: {
+      maxCoordinate: Math.min(16_777_215, Math.floor(config.update.maxCoordinate * unit)),
+      maxNormSq: maxNorm * maxNorm,
+    },
+    master: masterFromFloat(initial, layout),
+    serverState: initialServerState(serverOptimiserOf(config), layout.size),
+    previousMaster: undefined,
+  };
+}
+
+/** The model's tensors, then the algorithm's auxiliary ones. */
+function layoutOf({ update }: CellConfig, model: Model, { auxiliary }: LocalAlgorithm): ModelLayout {
+  return modelLayout(
+    [...model.layout, ...auxiliary].map(({ name, shape }) => ({
+      name,
+      shape: [...shape],
+      fractionBits: update.fractionBits,
+      group: 0,
+    })),
+  );
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}

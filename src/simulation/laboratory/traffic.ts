@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Federation } from "./federation.ts";
+import type { RoundFacts } from "./simulateRound.ts";
+
+/** Header, signature and digest that go with every upload (spec C7). */
+const UPLOAD_OVERHEAD = 32 + 64 + 32;
+const FLOAT_BYTES = 4;
+
+/** Bytes that a real federation would have moved: payloads up as they were coded, the model's float view down. */
+export class Traffic {
+  readonly #stateBytes: number;
+  readonly #modelBytes: number;
+  #uplink = 0;
+  #downlink = 0;
+  #dense = 0;
+
+  constructor({ layout, model }: Federation) {
+    this.#stateBytes = FLOAT_BYTES * layout.size;
+    this.#modelBytes = FLOAT_BYTES * model.parameterCount;
+  }
+
+  add({ invited, uplinkBytes }: RoundFacts): void {
+    this.#uplink += uplinkBytes + UPLOAD_OVERHEAD * invited.length;
+    this.#downlink += this.#stateBytes * invited.length;
+    this.#dense += (this.#modelBytes + UPLOAD_OVERHEAD) * invited.length;
+  }
+
+  result(): { uplinkBytes: number; downlinkBytes: number; denseUplinkBytes: number } {
+    return { uplinkBytes: this.#uplink, downlinkBytes: this.#downlink, denseUplinkBytes: this.#dense };
+  }
+}
