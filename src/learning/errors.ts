@@ -8,6 +8,8 @@ export type LearningErrorCode =
   | "UNSUPPORTED"
   /** The engine's package is missing, or is not the exact build that validators agreed on. */
   | "ENGINE_UNAVAILABLE"
+  /** An engine broke while it worked: its process ended, hung, or answered what no engine answers. */
+  | "ENGINE_FAILED"
   /** Training left the finite numbers. */
   | "DIVERGED";
 

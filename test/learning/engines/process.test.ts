@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { describe, it } from "node:test";
+import { encodeFrame } from "../../../src/learning/engines/process/frames.ts";
+import { createProcessEngine } from "../../../src/learning/engines/process.ts";
+import { EVALUATION } from "../../../src/learning/model.ts";
+import { concatBytes } from "../../../src/protocol/bytes.ts";
+import { engineContract } from "../engine.contract.ts";
+import { findPython, pythonCommand } from "./python.ts";
+
+const python = findPython("numpy");
+const numpy = pythonCommand(python, ["-m", "foedus_process"]);
+
+const PRINTING = `
+from foedus_process import serve
+from foedus_process.numpy_models import NumpyBackend
+
+class Printing(NumpyBackend):
+    def load(self, config, layout):
+        print("loading", config["kind"], flush=True)
+        assert input is not None and open(0).read() == ""
+        return super().load(config, layout)
+
+serve(Printing())
+`;
+
+describe("process engine with NumPy", { skip: python.missing }, () => {
+  engineContract(() => createProcessEngine(numpy));
+
+  it("a member's program may print, and what it reads is empty", async () => {
+    const engine = await createProcessEngine(pythonCommand(python, ["-c", PRINTING]));
+    const model = await engine.load({ kind: "logistic", inputs: 2, classes: 2 });
+    const batch = { features: Float32Array.of(1, 2), size: 1 };
+    const { logits } = await model.forward(Float32Array.of(1, 0, 0, 1, 0.5, 0), batch, EVALUATION);
+    assert.deepEqual([...logits], [1.5, 2]);
+    await engine.dispose();
+  });
+
+  it("ENGINE_UNAVAILABLE: a device that NumPy does not have", () =>
+    assert.rejects(createProcessEngine({ ...numpy, device: "cuda" }), { code: "ENGINE_UNAVAILABLE", message: /cuda/ }));
+
+  const [program, ...args] = numpy.command as [string, ...string[]];
+  const WRONG: Readonly<Record<string, readonly [input: Uint8Array, said: RegExp]>> = {
+    "the input ends within a frame": [Uint8Array.of(20, 0, 0), /the input ends within a message/],
+    "a payload beyond all models": [Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0), /8589934592 of payload/],
+    "a header beyond the bound": [new Uint8Array(12).fill(255, 0, 4), /announces 4294967295 bytes/],
+    "a header that is no object": [Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 91, 93), /no object/],
+  };
+  for (const [damage, [input, said]] of Object.entries(WRONG)) {
+    it(`the Python side ends: ${damage}`, () => {
+      const { status, stderr } = spawnSync(program, args, { input, encoding: "utf8" });
+      assert.equal(status, 1);
+      assert.match(stderr, said);
+    });
+  }
+
+  it("the Python side refuses what it does not know, and ends with its input", () => {
+    const asked = [
+      { type: "hello", id: 0, protocol: 2 },
+      { type: "forward", id: 1, model: 7 },
+      { type: "dance", id: 2 },
+    ];
+    const input = concatBytes(...asked.flatMap((header) => encodeFrame(header, [])));
+    const { status, stdout } = spawnSync(program, args, { input });
+    assert.equal(status, 0);
+    const errors = stdout.toString("latin1").match(/"code": "\w+"/g);
+    assert.deepEqual(errors, ['"code": "UNSUPPORTED"', '"code": "FAILED"', '"code": "FAILED"']);
+  });
+});

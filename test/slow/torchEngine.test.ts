@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { createProcessEngine } from "../../src/learning/engines/process.ts";
+import { engineContract } from "../learning/engine.contract.ts";
+import { findPython, pythonCommand } from "../learning/engines/python.ts";
+
+const MEMBER = fileURLToPath(new URL("../fixtures/torchMember.py", import.meta.url));
+
+const python = findPython("torch");
+const member = (factory: string) => createProcessEngine(pythonCommand(python, [MEMBER, factory]));
+
+describe("process engine with PyTorch", { skip: python.missing }, () => {
+  engineContract(() => member("perceptron"));
+
+  for (const factory of ["batch_norm", "dropout"]) {
+    it(`UNSUPPORTED: a module with ${factory}, which is no function of parameters and batch`, async () => {
+      const engine = await member(factory);
+      await assert.rejects(engine.load({ kind: "logistic", inputs: 3, classes: 2 }), { code: "UNSUPPORTED" });
+      await engine.dispose();
+    });
+  }
+});
