@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ExperimentReport, GroupReport } from "../../../src/report/experiments/experimentReport.ts";
+import { experimentsCsv } from "../../../src/report/experiments/experimentsCsv.ts";
+import { renderExperiments } from "../../../src/report/experiments/renderExperiments.ts";
+
+function group(labels: Readonly<Record<string, string>>, accuracy: number): GroupReport {
+  return {
+    labels,
+    curve: [
+      { round: 0, mean: 0.1, low: 0.08, high: 0.12 },
+      { round: 10, mean: accuracy, low: accuracy - 0.02, high: accuracy + 0.02 },
+    ],
+    measures: { accuracy: { mean: accuracy, std: 0.01, n: 3 }, clientMean: { mean: 0.7, std: 0.02, n: 3 }, clientStd: { mean: 0.1, std: 0.01, n: 3 } },
+    accuracies: [accuracy, accuracy, accuracy],
+    members: [0.5, 0.7, 0.9],
+    uplinkBytes: 12_345,
+    downlinkBytes: 99,
+    uplinkShare: 0.05,
+    failedRounds: 0,
+    seconds: 1,
+  };
+}
+
+const report: ExperimentReport = {
+  name: "made-up",
+  title: "Rules <script>alert(1)</script>",
+  question: "Which & why?",
+  axes: ["rule", "attack"],
+  seeds: [1, 2, 3],
+  groups: [group({ rule: "mean", attack: "none" }, 0.8), group({ rule: "krum", attack: '=cmd|" /C"' }, 0.3)],
+  claims: [
+    { claim: "the mean is good", holds: true, value: 0.8, min: 0.7 },
+    { claim: "Krum is good", holds: false, value: null, min: 0.7 },
+  ],
+  comparisons: [{ left: "krum", right: "mean", difference: -0.5, p: 0.001, adjusted: 0.001, effect: -3, n: 3 }],
+};
+
+test("the page escapes what it shows, runs nothing and loads nothing", () => {
+  const page = renderExperiments([report]);
+  assert.ok(page.includes("Rules &lt;script&gt;alert(1)&lt;/script&gt;"));
+  assert.ok(!page.includes("<script"));
+  assert.match(page, /default-src 'none'; style-src 'sha256-[A-Za-z0-9+/=]+'/);
+  assert.equal(/(?:src|href)="https?:/.test(page), false);
+});
+
+test("the page shows claims, curves, bars, the table of two axes and the tests", () => {
+  const page = renderExperiments([report]);
+  for (const part of ["the mean is good", "does not hold", "80.0%", "± 1.0", "Accuracy by rule and attack", "Members’ accuracies", "paired t-test", "−50.00"])
+    assert.ok(page.includes(part), part);
+});
+
+test("the same reports give the same bytes", () => {
+  assert.equal(renderExperiments([report]), renderExperiments([report]));
+});
+
+test("the table quotes, and no cell is a formula", () => {
+  const table = experimentsCsv([report]);
+  const [heading, ...lines] = table.trimEnd().split("\r\n");
+  assert.equal(heading, "experiment,combination,measure,mean,std,n");
+  assert.ok(lines.includes("made-up,rule=mean;attack=none,accuracy,0.8,0.01,3"));
+  assert.ok(lines.some((line) => line.startsWith('made-up,"rule=krum;attack==cmd|"" /C"""')));
+});
