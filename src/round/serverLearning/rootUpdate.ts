@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Model } from "../../learning/model.ts";
+import { trainLocally } from "../../learning/trainLocally.ts";
+import type { Dataset } from "../../protocol/dataset.ts";
+import { ConfigError } from "../../protocol/errors.ts";
+import type { Random } from "../../protocol/random.ts";
+import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
+import type { ServerStrategy } from "./strategy.ts";
+import { checkUpdates, difference, norm } from "./vectors.ts";
+
+/**
+ * FLTrust's server update Δ_0 (Cao et al. 2021): the server trains the received model on its root set with the members' own plan. The rule that
+ * compares members' updates with it is the run's base aggregation.
+ *
+ * A root set whose distribution differs from the members' gives a reference that points elsewhere, and the rule then collapses.
+ */
+export async function rootUpdate(
+  model: Model,
+  parameters: Float32Array,
+  root: Dataset,
+  plan: TrainingPlan,
+  random: Random,
+): Promise<{ readonly delta: Float64Array; readonly trainLoss: number }> {
+  const { parameters: trained, trainLoss } = await trainLocally(model, parameters, root, plan, random.derive("root"));
+  return { delta: difference(trained, parameters), trainLoss };
+}
+
+/**
+ * The root set: `size` samples of the server's own data, uniformly chosen, in the data's order.
+ *
+ * @throws ConfigError when the server has fewer.
+ */
+export function chooseRootSet(dataset: Dataset, size: number, random: Random): Dataset {
+  if (!(size >= 1 && size <= dataset.size))
+    throw new ConfigError(
+      `A root set of ${size} samples cannot be chosen from ${dataset.size}; name a smaller size or give the server more data.`,
+      {
+        size,
+        available: dataset.size,
+      },
+    );
+  const { inputs, classes } = dataset;
+  const chosen = random
+    .derive("root set")
+    .permutation(dataset.size)
+    .slice(0, size)
+    .sort((a, b) => a - b);
+  const features = new Float32Array(size * inputs);
+  for (const [b, index] of chosen.entries())
+    features.set(dataset.features.subarray(index * inputs, (index + 1) * inputs), b * inputs);
+  return {
+    features,
+    labels: Int32Array.from(chosen, (index) => dataset.labels[index] as number),
+    inputs,
+    classes,
+    size,
+  };
+}
+
+/** FLTrust's server side as a strategy: trains Δ_0 and hands it to the base aggregation as the reference. */
+export function flTrustRoot(model: Model, root: Dataset, plan: TrainingPlan): ServerStrategy<undefined> {
+  return {
+    initial: undefined,
+    async aggregate(state, { parameters, updates, random, base }) {
+      checkUpdates(updates, parameters.length);
+      const { delta: reference, trainLoss } = await rootUpdate(model, parameters, root, plan, random);
+      const result = await base(updates, reference);
+      return { state, outcome: { ...result, diagnostics: { rootLoss: trainLoss, rootNorm: norm(reference) } } };
+    },
+  };
+}
