@@ -4,6 +4,12 @@ import { EXIT, FoedusError } from "../protocol/errors.ts";
 export type DataErrorCode =
   /** The file cannot be opened or read. */
   | "UNREADABLE"
+  /** The file is not where it was looked for. */
+  | "MISSING_FILE"
+  /** The file's SHA-256 is not that of the published data set. */
+  | "WRONG_DIGEST"
+  /** The bytes are not of the format: magic, version, sizes or checksum. */
+  | "BAD_FORMAT"
   /** Larger than the reader was told to accept. */
   | "TOO_LARGE"
   /** A row, number or label is not what the options say the file holds. */

@@ -2,7 +2,7 @@
 import { open } from "node:fs/promises";
 import { DataError } from "./errors.ts";
 
-/** A whole file of at most `maxBytes`. @throws DataError UNREADABLE, or what `tooLarge` makes of its size before anything is read. */
+/** A whole file of at most `maxBytes`. @throws DataError MISSING_FILE, UNREADABLE, or what `tooLarge` makes of its size before anything is read. */
 export async function readBounded(
   path: string,
   maxBytes: number,
@@ -15,6 +15,7 @@ export async function readBounded(
     return await file.readFile();
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") throw missing(path, cause);
     throw new DataError(
       "UNREADABLE",
       `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}. Check the path and its permissions.`,
@@ -22,4 +23,8 @@ export async function readBounded(
       cause,
     );
   }
+}
+
+function missing(path: string, cause: unknown): DataError {
+  return new DataError("MISSING_FILE", `${path} does not exist. Check the path.`, { path }, cause);
 }

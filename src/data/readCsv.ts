@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
 import type { Dataset } from "../protocol/dataset.ts";
 import { DataError } from "./errors.ts";
-import { readBounded } from "./readBounded.ts";
+import { readInflated } from "./readInflated.ts";
 
 export interface CsvOptions {
   /** Features per row. The label is one more column, the last. */
@@ -19,7 +17,6 @@ export interface CsvOptions {
 }
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const GZIP_MAGIC = [0x1f, 0x8b];
 
 /**
  * Reads a labelled dataset from comma-separated numbers, gzipped or not: one sample per row, features, then the label.
@@ -27,9 +24,7 @@ const GZIP_MAGIC = [0x1f, 0x8b];
  * @throws DataError UNREADABLE, TOO_LARGE (before more than `maxBytes` are held), BAD_ROW with the line number.
  */
 export async function readCsv(path: string, options: CsvOptions): Promise<Dataset> {
-  const maxBytes = options.maxBytes ?? 2 ** 30;
-  const raw = await readBounded(path, maxBytes, () => tooLarge(path, maxBytes));
-  const text = GZIP_MAGIC.every((byte, i) => raw[i] === byte) ? await inflate(path, raw, maxBytes) : raw;
+  const text = await readInflated(path, options.maxBytes ?? 2 ** 30);
   return parseCsv(text.toString("utf8"), options, path);
 }
 
@@ -83,7 +78,8 @@ export function parseCsv(
   return { features, labels, inputs, classes, size };
 }
 
-function parseNumber(field: string, source: string, line: number, column: number): number {
+/** A decimal number as CSV files write it. @throws DataError BAD_ROW with the place. */
+export function parseNumber(field: string, source: string, line: number, column: number): number {
   const text = field.trim();
   // Number() would also take "", "0x10" and "Infinity".
   if (!NUMBER.test(text))
@@ -93,26 +89,4 @@ function parseNumber(field: string, source: string, line: number, column: number
       { source, line, column },
     );
   return Number(text);
-}
-
-async function inflate(path: string, bytes: Buffer, maxBytes: number): Promise<Buffer> {
-  try {
-    return await promisify(gunzip)(bytes, { maxOutputLength: maxBytes });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(path, maxBytes);
-    throw new DataError(
-      "UNREADABLE",
-      `${path} is damaged: ${cause instanceof Error ? cause.message : cause}. Fetch the file again.`,
-      { path },
-      cause,
-    );
-  }
-}
-
-function tooLarge(path: string, maxBytes: number): DataError {
-  return new DataError(
-    "TOO_LARGE",
-    `${path} holds more than ${maxBytes} bytes of text. Raise maxBytes if that is intended.`,
-    { path, maxBytes },
-  );
 }

@@ -89,8 +89,8 @@ describe("readCsv", () => {
     await assert.rejects(readCsv(join(folder, "bomb.csv.gz"), { ...OPTIONS, maxBytes: 5000 }), { code: "TOO_LARGE" });
   });
 
-  it("UNREADABLE: a missing file, and a damaged archive", async () => {
-    await assert.rejects(readCsv(join(folder, "nowhere.csv"), OPTIONS), { code: "UNREADABLE" });
+  it("MISSING_FILE, and UNREADABLE for a damaged archive", async () => {
+    await assert.rejects(readCsv(join(folder, "nowhere.csv"), OPTIONS), { code: "MISSING_FILE" });
     await writeFile(join(folder, "damaged.csv.gz"), gzipSync("1,2,0\n").subarray(0, -4));
     await assert.rejects(readCsv(join(folder, "damaged.csv.gz"), OPTIONS), { code: "UNREADABLE" });
   });
