@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { UpdateChunk, UpdateSource } from "../../src/protocol/updateChunk.ts";
+import { blocksBytes, type UpdateChunk, type UpdateSource } from "../../src/protocol/updateChunk.ts";
 import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
 import type { KernelMemory, WideKernels } from "../../src/protocol/wideKernels.ts";
-import { blocksLength, encodeBlocks, type ValueBytes } from "../../src/update/blocks.ts";
+import { blockForm, encodeBlocks, type ValueBytes } from "../../src/update/blocks.ts";
 
 /** How updates are stored: grid integers of the full range or within int16; an artifact's blocks; 1 % of the coordinates. */
 export type Form = "dense" | "narrow" | "int16" | "int8" | "sparse";
@@ -38,9 +38,9 @@ export function storedBytes(form: Form, count: number): number {
     case "narrow":
       return 4 * count;
     case "int16":
-      return blocksLength(count, BLOCK, 2);
+      return blocksBytes(count, BLOCK, 2);
     case "int8":
-      return blocksLength(count, BLOCK, 1);
+      return blocksBytes(count, BLOCK, 1);
     case "sparse":
       return 8 * Math.floor(count / SPARSITY);
   }
@@ -129,8 +129,8 @@ export class Resident {
       };
     } else {
       const valueBytes: ValueBytes = form === "int16" ? 2 : 1;
-      const encoded = encodeBlocks(values, BLOCK, valueBytes);
-      const blockBytes = blocksLength(BLOCK, BLOCK, valueBytes);
+      const encoded = encodeBlocks(values, blockForm(valueBytes, BLOCK));
+      const blockBytes = blocksBytes(BLOCK, BLOCK, valueBytes);
       const updates = Array.from({ length: k }, (_, update) => {
         const own = allocate(Math.ceil(this.length / BLOCK) * blockBytes);
         fillFrom(own, encoded, ((update * STEP) / BLOCK) * blockBytes);
@@ -141,7 +141,7 @@ export class Resident {
         const skip = start - first * BLOCK;
         const bytes = (updates[update] as Uint8Array).subarray(
           first * blockBytes,
-          first * blockBytes + blocksLength(skip + count, BLOCK, valueBytes),
+          first * blockBytes + blocksBytes(skip + count, BLOCK, valueBytes),
         );
         return { kind: "blocks", bytes, valueBytes, blockSize: BLOCK, skip, count };
       };

@@ -4,7 +4,8 @@ import type { ByteSource } from "../protocol/byteSource.ts";
 import { ByteReader, ByteWriter, equalBytes, fromHex, type Hex, toHex, utf8 } from "../protocol/bytes.ts";
 import { DecodeError } from "../protocol/errors.ts";
 import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
-import { CODEC_IDS, maxPayloadBytes } from "./payload.ts";
+import { CODEC_IDS } from "./codecs.ts";
+import { maxPayloadBytes } from "./payload.ts";
 import { type ParsedSeal, parseSeal, sealLength } from "./sealOpening.ts";
 
 const MAGIC = utf8("FOEDUPD1");

@@ -5,17 +5,21 @@ import type { ModelLayout } from "../protocol/layout.ts";
 import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { refuse, type UpdateRefusal } from "../protocol/refusals.ts";
 import { lowerBound } from "../protocol/updateChunk.ts";
-import { blocksLength, decodeBlocks, type OffGridValue } from "./blocks.ts";
+import type { OffGridValue } from "./blocks.ts";
 import type { UpdateBounds } from "./clip.ts";
+import { countOf, formOf } from "./codecs.ts";
 import { Inflation } from "./inflation.ts";
-import { decodeSparse, requireContentSize, valueBytesOf } from "./payload.ts";
+import { decodeListed, decodeValues, maskOf, requireContentSize, valuesLength } from "./payload.ts";
 import type { PayloadPlace } from "./payloadSource.ts";
+import type { RoundPlace } from "./roundMask.ts";
 import { FrameWalk } from "./zstdFrame.ts";
 
 /** What values are judged by. */
 export interface ValueContext {
   readonly layout: ModelLayout;
   readonly codec: CodecConfig;
+  /** Run and round, which the mask of some codecs follows from. */
+  readonly place?: RoundPlace | undefined;
   readonly bounds: UpdateBounds;
   /** The head's master model. */
   readonly master: Float64Array;
@@ -42,7 +46,7 @@ export async function checkPayload(
   frame: () => AsyncIterable<Uint8Array>,
   context: ValueContext,
 ): Promise<CheckedPayload> {
-  const { codec, layout } = context;
+  const { codec, layout, place } = context;
   const walk = new FrameWalk();
   for await (const piece of frame()) walk.take(piece);
   const contentBytes = walk.end();
@@ -50,7 +54,7 @@ export async function checkPayload(
   const content = new Inflation(frame(), contentBytes);
   try {
     const { refusal, valuesAt } = await checkContent(content, contentBytes, context);
-    return { place: { frame, contentBytes, codec, size: layout.size, valuesAt }, refusal };
+    return { place: { frame, contentBytes, codec, size: layout.size, valuesAt, round: place }, refusal };
   } finally {
     await content.close();
   }
@@ -62,27 +66,33 @@ async function checkContent(
   context: ValueContext,
 ): Promise<{ refusal: UpdateRefusal | undefined; valuesAt: number }> {
   const { codec, layout } = context;
+  const form = formOf(codec);
   const judge = new ValueJudge(context);
-  if ("keep" in codec) {
+  if (form.support.kind === "listed") {
     const bytes = new Uint8Array(contentBytes);
     await content.fill(bytes);
     await content.end();
-    const { indices, values, offGrid, valuesAt } = decodeSparse(bytes, codec, layout.size);
-    judge.add(values, indices, offGrid);
+    const { coordinates, kept, offGrid, valuesAt } = decodeListed(bytes, form.values, form.support.keep, layout.size);
+    judge.add(kept, coordinates, offGrid);
     return { refusal: judge.refusal(), valuesAt };
   }
-  const { blockSize } = codec;
-  const valueBytes = valueBytesOf(codec);
-  const step = Math.min(layout.size, blockSize * Math.max(1, Math.floor(CHECKED_AT_ONCE / blockSize)));
+  const mask = form.support.kind === "mask" ? maskOf(form, layout.size, context.place) : undefined;
+  const all = countOf(form, layout.size);
+  const blockSize = form.values.kind === "blocks" ? form.values.blockSize : 1;
+  const step = Math.min(all, blockSize * Math.max(1, Math.floor(CHECKED_AT_ONCE / blockSize)));
   // For all steps: what is allocated for each would cost more time to collect than to fill.
-  const memory = new Uint8Array(blocksLength(step, blockSize, valueBytes));
+  const memory = new Uint8Array(valuesLength(step, form.values));
   const decoded = new Int32Array(step);
-  for (let first = 0; first < layout.size; first += step) {
-    const count = Math.min(step, layout.size - first);
-    const bytes = memory.subarray(0, blocksLength(count, blockSize, valueBytes));
+  for (let first = 0; first < all; first += step) {
+    const values = decoded.subarray(0, Math.min(step, all - first));
+    const bytes = memory.subarray(0, valuesLength(values.length, form.values));
     await content.fill(bytes);
-    const { values, offGrid } = decodeBlocks(bytes, count, blockSize, valueBytes, first, decoded.subarray(0, count));
-    judge.add(values, first, offGrid);
+    const offGrid = decodeValues(bytes, form.values, values, first);
+    if (mask === undefined) judge.add(values, first, offGrid);
+    else {
+      const at = offGrid && { index: mask[offGrid.index] as number, value: offGrid.value };
+      judge.add(values, mask.subarray(first, first + values.length), at);
+    }
   }
   await content.end();
   return { refusal: judge.refusal(), valuesAt: 0 };

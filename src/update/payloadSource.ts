@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
-import { blocksBytes, type UpdateReader, type UpdateSource } from "../protocol/updateChunk.ts";
+import { blocksBytes, lowerBound, type UpdateReader, type UpdateSource } from "../protocol/updateChunk.ts";
+import type { BlockForm } from "./blocks.ts";
+import { formOf } from "./codecs.ts";
+import { decodeHalves, HALF_BYTES } from "./half.ts";
 import { Inflation } from "./inflation.ts";
-import { valueBytesOf } from "./payload.ts";
+import { maskOf } from "./payload.ts";
+import type { RoundPlace } from "./roundMask.ts";
 
 /** Where a payload lies and what its frame announces; compared with layout and codec before. */
 export interface PayloadPlace {
@@ -14,6 +18,8 @@ export interface PayloadPlace {
   readonly size: number;
   /** Where in the content the values' first block begins: after the indices of a sparse payload. */
   readonly valuesAt: number;
+  /** Where the update stands in the run's history: a mask follows from it. */
+  readonly round?: RoundPlace | undefined;
 }
 
 /** Bytes of a sparse payload's indices, and values of it, that are decoded at a time. */
@@ -27,21 +33,37 @@ const STEP = 4_096;
  */
 export function payloadSource(payload: PayloadPlace): Pick<UpdateSource, "size" | "bytesPerChunk" | "open"> {
   const { codec, size } = payload;
-  if ("keep" in codec) {
-    const { keep } = codec;
+  const form = formOf(codec);
+  const { support, values } = form;
+  if (values.kind === "half") {
+    return {
+      size,
+      // Values, the bytes that they come from, and 3 to get to an address that they may have.
+      bytesPerChunk: (count) => (4 + HALF_BYTES) * count + 3,
+      open: async () => new HalfReader(payload),
+    };
+  }
+  if (support.kind !== "all") {
+    const { keep } = support;
     return {
       size,
       // Indices and values, and 3 bytes to get to an address that they may have.
       bytesPerChunk: (count) => 8 * Math.min(count, keep) + 3,
-      open: async () => new SparseReader(payload, keep),
+      open: async () => {
+        const indices =
+          support.kind === "listed"
+            ? new IndexStream(payload, keep)
+            : new MaskStream(maskOf(form, size, payload.round));
+        return new SparseReader(indices, new ValueStream(payload, values), keep);
+      },
     };
   }
-  const valueBytes = valueBytesOf(codec);
+  const { blockSize, valueBytes } = values;
   return {
     size,
     // A chunk that begins at the last value of a block holds the whole of that block before it.
-    bytesPerChunk: (count) => blocksBytes(count + codec.blockSize - 1, codec.blockSize, valueBytes),
-    open: async () => new BlocksReader(payload),
+    bytesPerChunk: (count) => blocksBytes(count + blockSize - 1, blockSize, valueBytes),
+    open: async () => new BlocksReader(payload, values),
   };
 }
 
@@ -54,10 +76,10 @@ class BlocksReader implements UpdateReader {
   /** Values in it. */
   #skip = 0;
 
-  constructor({ frame, contentBytes, codec }: PayloadPlace) {
+  constructor({ frame, contentBytes }: PayloadPlace, { blockSize, valueBytes }: BlockForm) {
     this.#content = new Inflation(frame(), contentBytes);
-    this.#blockSize = codec.blockSize;
-    this.#valueBytes = valueBytesOf(codec);
+    this.#blockSize = blockSize;
+    this.#valueBytes = valueBytes;
   }
 
   async read(count: number, memory: Uint8Array): ReturnType<UpdateReader["read"]> {
@@ -78,15 +100,45 @@ class BlocksReader implements UpdateReader {
   }
 }
 
+class HalfReader implements UpdateReader {
+  readonly #content: Inflation;
+  #at = 0;
+
+  constructor({ frame, contentBytes }: PayloadPlace) {
+    this.#content = new Inflation(frame(), contentBytes);
+  }
+
+  async read(count: number, memory: Uint8Array): ReturnType<UpdateReader["read"]> {
+    const address = Math.ceil(memory.byteOffset / 4) * 4;
+    const values = new Int32Array(memory.buffer, address, count);
+    const bytes = new Uint8Array(memory.buffer, address + 4 * count, HALF_BYTES * count);
+    await this.#content.fill(bytes);
+    decodeHalves(bytes, values, this.#at);
+    this.#at += count;
+    return { kind: "dense", values };
+  }
+
+  close(): Promise<void> {
+    return this.#content.close();
+  }
+}
+
+/** The coordinates that a sparse payload says something about, one after the other. */
+interface Coordinates {
+  /** Writes the next ones below `bound`, counted from `from`. @returns how many. */
+  readBelow(bound: number, from: number, into: Uint32Array): Promise<number>;
+  close(): Promise<void>;
+}
+
 class SparseReader implements UpdateReader {
-  readonly #indices: IndexStream;
+  readonly #indices: Coordinates;
   readonly #values: ValueStream;
   readonly #keep: number;
   #at = 0;
 
-  constructor(payload: PayloadPlace, keep: number) {
-    this.#indices = new IndexStream(payload, keep);
-    this.#values = new ValueStream(payload);
+  constructor(indices: Coordinates, values: ValueStream, keep: number) {
+    this.#indices = indices;
+    this.#values = values;
     this.#keep = keep;
   }
 
@@ -107,8 +159,27 @@ class SparseReader implements UpdateReader {
   }
 }
 
-/** The kept coordinates of a sparse payload, one after the other. */
-class IndexStream {
+/** Those of the round's mask: nothing is read for them. */
+class MaskStream implements Coordinates {
+  readonly #mask: Uint32Array;
+  #next = 0;
+
+  constructor(mask: Uint32Array) {
+    this.#mask = mask;
+  }
+
+  async readBelow(bound: number, from: number, into: Uint32Array): Promise<number> {
+    const first = this.#next;
+    this.#next = lowerBound(this.#mask, bound);
+    for (let i = first; i < this.#next; i++) into[i - first] = (this.#mask[i] as number) - from;
+    return this.#next - first;
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Those that the payload lists. */
+class IndexStream implements Coordinates {
   readonly #content: Inflation;
   /** Coordinates that are not decoded yet. */
   #keep: number;
@@ -129,7 +200,6 @@ class IndexStream {
     this.#keep = keep;
   }
 
-  /** Writes the next coordinates below `bound`, counted from `from`. @returns how many. */
   async readBelow(bound: number, from: number, into: Uint32Array): Promise<number> {
     let written = 0;
     for (;;) {
@@ -179,10 +249,10 @@ class ValueStream {
   /** Values of the block under way that have been read. */
   #inBlock = 0;
 
-  constructor({ frame, contentBytes, codec, valuesAt }: PayloadPlace) {
+  constructor({ frame, contentBytes, valuesAt }: PayloadPlace, { blockSize, valueBytes }: BlockForm) {
     this.#content = new Inflation(frame(), contentBytes);
-    this.#blockSize = codec.blockSize;
-    this.#valueBytes = valueBytesOf(codec);
+    this.#blockSize = blockSize;
+    this.#valueBytes = valueBytes;
     this.#before = valuesAt;
   }
 

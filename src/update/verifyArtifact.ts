@@ -96,7 +96,9 @@ async function decode(
     const head = await readArtifactHead(checked);
     if (head.codec !== codec.name || head.layoutDigest !== toHex(layout.digest)) return head;
     const { payloadAt, payloadBytes } = head;
-    return { ...head, payload: await checkPayload(() => checked.pieces(payloadAt, payloadAt + payloadBytes), context) };
+    const frame = (): AsyncIterable<Uint8Array> => checked.pieces(payloadAt, payloadAt + payloadBytes);
+    const { run, round } = commit;
+    return { ...head, payload: await checkPayload(frame, { ...context, place: { run, round } }) };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     return refuse("MALFORMED", { reason: error.message });

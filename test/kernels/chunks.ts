@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { UPDATE_LIMIT } from "../../src/protocol/grid.ts";
 import type { Random } from "../../src/protocol/random.ts";
-import type { UpdateChunk } from "../../src/protocol/updateChunk.ts";
-import { blocksLength, encodeBlocks, type ValueBytes } from "../../src/update/blocks.ts";
+import { blocksBytes, type UpdateChunk } from "../../src/protocol/updateChunk.ts";
+import { blockForm, encodeBlocks, type ValueBytes } from "../../src/update/blocks.ts";
 
 export const TOP = UPDATE_LIMIT - 1;
 
@@ -48,9 +48,9 @@ export function blocks(
       start,
     );
   }
-  const encoded = encodeBlocks(all, blockSize, valueBytes);
+  const encoded = encodeBlocks(all, blockForm(valueBytes, blockSize));
   const firstBlock = Math.floor(skip / blockSize);
-  const at = firstBlock * blocksLength(blockSize, blockSize, valueBytes);
+  const at = firstBlock * blocksBytes(blockSize, blockSize, valueBytes);
   const shifted = new Uint8Array(lead + encoded.length - at);
   shifted.set(encoded.subarray(at), lead);
   return {

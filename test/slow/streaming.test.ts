@@ -33,6 +33,7 @@ const samplesOf = (k: number): number => 500 + ((k * 37) % 101);
 function valuesOf(payload: number, size: number, codec: CodecConfig): Int32Array {
   const most = codec.name.endsWith("int8") ? 127 : 32_767;
   const kept = "keep" in codec ? codec.keep : size;
+  const blockSize = "blockSize" in codec ? codec.blockSize : 1;
   const stride = Math.floor(size / kept);
   const values = new Int32Array(size);
   let state = 0x2545f491 + payload;
@@ -43,7 +44,7 @@ function valuesOf(payload: number, size: number, codec: CodecConfig): Int32Array
     const place = i * stride + ((state >>> 8) % stride);
     // The sum of two is likelier near 0, as in a trained update, so that inflating is real work.
     const level = (((state & 0xffff) % most) + ((state >>> 16) % most)) / 2 - most / 2;
-    values[place] = SCALE * (i % codec.blockSize === 0 ? most : Math.trunc(level) || 1);
+    values[place] = SCALE * (i % blockSize === 0 ? most : Math.trunc(level) || 1);
   }
   return values;
 }

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { UPDATE_LIMIT } from "../../src/protocol/grid.ts";
 import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
-import { decodeBlocks, encodeBlocks } from "../../src/update/blocks.ts";
+import { blockForm, decodeBlocks, encodeBlocks } from "../../src/update/blocks.ts";
 import { contentLengthBounds, decodePayload, encodePayload, maxPayloadBytes } from "../../src/update/payload.ts";
 import { decodeGaps, encodeGaps, largestMagnitudes } from "../../src/update/sparseIndices.ts";
 
@@ -57,12 +57,8 @@ describe("payload", () => {
         const values = Int32Array.from(list);
         const limit = valueBytes === 2 ? 32_767 : 127;
         const scale = Math.max(1, Math.ceil(Math.max(...list.map(Math.abs)) / limit));
-        const { values: decoded } = decodeBlocks(
-          encodeBlocks(values, values.length, valueBytes),
-          values.length,
-          values.length,
-          valueBytes,
-        );
+        const form = blockForm(valueBytes, values.length);
+        const { values: decoded } = decodeBlocks(encodeBlocks(values, form), values.length, form);
         for (const [j, q] of decoded.entries()) assert.ok(Math.abs((values[j] as number) - q) < scale);
       }),
       { seed: 32, numRuns: 200 },
@@ -96,9 +92,9 @@ describe("payload", () => {
     const codec: CodecConfig = { name: "topk-int16", blockSize: 1, keep: 2 };
     const payload = encodePayload(Int32Array.of(0, 0, 7, 0, 9), codec);
     assert.deepEqual([...decodePayload(payload, codec, 5).values], [0, 0, 7, 0, 9]);
-    const bytes = encodeBlocks(Int32Array.of(UPDATE_LIMIT - 1), 1, 2);
+    const bytes = encodeBlocks(Int32Array.of(UPDATE_LIMIT - 1), blockForm(2, 1));
     new DataView(bytes.buffer).setUint32(0, 600);
-    assert.deepEqual(decodeBlocks(bytes, 1, 1, 2).offGrid, {
+    assert.deepEqual(decodeBlocks(bytes, 1, blockForm(2, 1)).offGrid, {
       index: 0,
       value: 600 * Math.trunc((UPDATE_LIMIT - 1) / 513),
     });

@@ -10,7 +10,7 @@ import { modelLayout } from "../../src/protocol/layout.ts";
 import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { REFUSALS, type RefusalName } from "../../src/protocol/refusals.ts";
 import { type ArtifactParts, encodeArtifact, maxArtifactBytes } from "../../src/update/artifact.ts";
-import { encodeBlocks } from "../../src/update/blocks.ts";
+import { blockForm, encodeBlocks } from "../../src/update/blocks.ts";
 import { decodePayload, encodePayload } from "../../src/update/payload.ts";
 import { sealContext } from "../../src/update/sealOpening.ts";
 import { type ArtifactContext, verifyArtifact } from "../../src/update/verifyArtifact.ts";
@@ -55,7 +55,7 @@ async function refused(verdict: ReturnType<typeof verifyArtifact>, name: Refusal
 }
 
 const payloadOf = (content: Uint8Array): Partial<ArtifactParts> => ({ payload: compress(content) });
-const blocks = (): Uint8Array => encodeBlocks(VALUES, 5, 2);
+const blocks = (): Uint8Array => encodeBlocks(VALUES, blockForm(2, 5));
 const poke = (bytes: Uint8Array, at: number, ...replacement: number[]): Uint8Array => {
   const copy = Uint8Array.from(bytes);
   copy.set(replacement, at);
@@ -145,7 +145,7 @@ describe("verifyArtifact refuses", () => {
     it("trailing garbage", () => malformed(concatBytes(ARTIFACT, Uint8Array.of(0)), /1 bytes follow/));
     it("another magic", () => malformed(poke(ARTIFACT, 7, 0x32), /magic/));
     it("unknown kind", () => malformed(poke(ARTIFACT, 8, 2), /Kind 2/));
-    it("unknown codec", () => malformed(poke(ARTIFACT, 93, 5), /Codec 5/));
+    it("unknown codec", () => malformed(poke(ARTIFACT, 93, 99), /Codec 99/));
     it("an update without codec", () => malformed(poke(ARTIFACT, 93, 0), /Codec 0/));
     it("an update without payload", () => refused(verdictOn({ payload: new Uint8Array(0) }), "MALFORMED", /0 bytes/));
     it("a closing artifact with a payload", () =>
@@ -176,13 +176,13 @@ describe("verifyArtifact refuses", () => {
     });
     it("a scale of 0", () => payload(poke(blocks(), 3, 0), /scale 0/));
     it("a zero block with a scale other than 1", async () => {
-      const zeros = encodeBlocks(new Int32Array(16), 5, 2);
+      const zeros = encodeBlocks(new Int32Array(16), blockForm(2, 5));
       await payload(poke(zeros, 3, 2), /scale 2 and only zeros/);
     });
     it("the unused level −32768", () => payload(poke(blocks(), 4, 0x80, 0x00), /stored as -32768/));
     it("the unused level −128 of int8", async () => {
       const codec = CODECS[1] as CodecConfig;
-      const content = poke(encodeBlocks(VALUES, 6, 1), 4, 0x80);
+      const content = poke(encodeBlocks(VALUES, blockForm(1, 6)), 4, 0x80);
       await refused(verdictOn({ codec: "int8", payload: compress(content) }, { codec }), "MALFORMED", /stored as -128/);
     });
   });

@@ -11,7 +11,7 @@ import type { RefusalName } from "../../src/protocol/refusals.ts";
 import type { VerifiedUpdate } from "../../src/protocol/verifiedUpdate.ts";
 import { MemoryNetwork, openMemoryStore } from "../../src/storage/memoryStore.ts";
 import { type ArtifactParts, decodeArtifact, encodeArtifact } from "../../src/update/artifact.ts";
-import { encodeBlocks } from "../../src/update/blocks.ts";
+import { blockForm, encodeBlocks } from "../../src/update/blocks.ts";
 import { decodePayload, encodePayload } from "../../src/update/payload.ts";
 import { sealContext, sealOpening } from "../../src/update/sealOpening.ts";
 import { verifyArtifact } from "../../src/update/verifyArtifact.ts";
@@ -113,7 +113,7 @@ describe("lies of members that validators refuse", () => {
   it("trailing garbage", () => refused(concatBytes(honest.artifact, Uint8Array.of(0)), "MALFORMED"));
   it("non-canonical: the same values under another scale", async () => {
     // Blocks of a zero update with the scale 2 mean the same zeros.
-    const content = encodeBlocks(new Int32Array(LAYOUT.size), 5, 2);
+    const content = encodeBlocks(new Int32Array(LAYOUT.size), blockForm(2, 5));
     content[3] = 2;
     await refused(damaged({ payload: compress(content) }), "MALFORMED");
   });
@@ -124,7 +124,7 @@ describe("lies of members that validators refuse", () => {
     for (const [i, value] of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0].entries())
       floats.setFloat32(4 * i, value);
     for (let at = 0; at + 16 <= 48; at++) {
-      const content = encodeBlocks(valuesWith(0, 1), 5, 2);
+      const content = encodeBlocks(valuesWith(0, 1), blockForm(2, 5));
       content.set(special, at);
       let decoded: { values: Int32Array; offGrid?: { value: number } };
       try {

@@ -2,14 +2,43 @@
 import { z } from "zod";
 import { positiveInteger } from "./numbers.ts";
 
-/** How an update is coded (src/update/payload.ts). */
+const blockSize = z.int().min(1).max(65_536);
+/** How a value between two levels is rounded: toward zero (left out), which never leaves a bound, or to either with its odds, which is unbiased. */
+const rounding = z.literal("stochastic").optional();
+
+/** How an update is coded (src/update/codecs.ts). */
 export const codecSchema = z.discriminatedUnion("name", [
-  z.strictObject({ name: z.enum(["int16", "int8"]), blockSize: z.int().min(1).max(65_536) }),
+  z.strictObject({ name: z.enum(["int16", "int8"]), blockSize, rounding }),
+  z.strictObject({ name: z.enum(["topk-int16", "topk-int8"]), blockSize, keep: positiveInteger }),
   z.strictObject({
-    name: z.enum(["topk-int16", "topk-int8"]),
-    blockSize: z.int().min(1).max(65_536),
+    name: z.enum(["randk-int16", "randk-int8"]),
+    blockSize,
     keep: positiveInteger,
+    /** Names the mask's stream together with run and round, so that runs that are compared can have the same masks. */
+    seed: z.string().min(1).max(200).optional(),
+    /** Whether values are scaled by d/k, which makes them unbiased and leaves no residual; false: sent as they are, the rest waits. */
+    unbiased: z.boolean(),
   }),
+  z.strictObject({
+    name: z.literal("qsgd"),
+    /** s, levels above 0. */
+    levels: positiveInteger.max(127),
+    /** Values that share a norm. */
+    blockSize: z.int().min(1).max(16_384),
+    /** Whether values are divided by 1 + ω, as error feedback needs it; false: unbiased, without residual. */
+    scaled: z.boolean(),
+  }),
+  z.strictObject({ name: z.literal("fp16") }),
 ]);
 
 export type CodecConfig = z.infer<typeof codecSchema>;
+
+/** What becomes of a residual that waits. Left out: kept whole for 50 rounds. */
+export const errorFeedbackSchema = z.strictObject({
+  /** Factor for every round that it waits. */
+  decay: z.number().positive().max(1),
+  /** Rounds after which it is dropped: it says little about a model that has moved on. */
+  maxAge: positiveInteger.max(1_000_000),
+});
+
+export type ErrorFeedbackConfig = z.infer<typeof errorFeedbackSchema>;
