@@ -7,13 +7,15 @@ import type { AggregationConfig } from "../protocol/recipe/aggregationConfig.ts"
 import { nextReputation, REPUTATION_ONE } from "../protocol/reputation.ts";
 import type { UpdateChunk } from "../protocol/updateChunk.ts";
 import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
-import type { GramMatrix, WideKernels } from "../protocol/wideKernels.ts";
+import type { WideKernels } from "../protocol/wideKernels.ts";
 import { AggregationError } from "./aggregationError.ts";
 import { eachSpan } from "./eachSpan.ts";
 import { integerWeights } from "./integerWeights.ts";
+import { type Measured, measure } from "./measure.ts";
 import { moveMaster } from "./moveMaster.ts";
 import { referenceKernels } from "./reference/referenceKernels.ts";
-import type { AggregationRule, RuleDecision } from "./rule.ts";
+import { requireFacts } from "./requireFacts.ts";
+import type { AggregationRule, RoundFacts, RuleDecision } from "./rule.ts";
 import { ruleOf } from "./rules.ts";
 import { applyServerOptimiser, type ServerOptimiser } from "./serverOptimiser.ts";
 import { type Span, spanLimit, spansOf } from "./spans.ts";
@@ -45,6 +47,8 @@ export interface AggregateInput {
   readonly config: AggregationConfig;
   readonly layout: ModelLayout;
   readonly master: MasterFile;
+  /** What rules need beside updates and reputations. */
+  readonly facts?: RoundFacts;
   /** What stands between the rule's movement and the model's; scores leave it out. */
   readonly serverOptimiser?: ServerOptimiser;
   readonly kernels?: WideKernels;
@@ -64,6 +68,8 @@ export interface Aggregate {
   readonly updateNormSq: bigint;
   /** r after this round, Q16, aligned with the updates. */
   readonly reputations: readonly number[];
+  /** For rules that remember something of each member: to be handed in as a fact of its next round. */
+  readonly memberState?: readonly number[];
 }
 
 const DEFAULT_MEMORY_BYTES = 256 * 1_048_576;
@@ -82,14 +88,20 @@ export async function aggregate(input: AggregateInput): Promise<Aggregate> {
   const { updates, reputations, alphaQ16, config, layout, kernels = referenceKernels } = input;
   const rule = ruleOf(config);
   requireInput(input, rule);
+  const { losses, facts } = requireFacts(config.rule, rule.needs ?? {}, input);
 
   const spans = spansOf(layout, spanLimit(updates, input.memoryBytes ?? DEFAULT_MEMORY_BYTES, rule.formsVectors));
-  const gram = rule.usesGram ? await gramOf(input, spans, kernels) : [];
+  const { gram, groups }: Measured = rule.usesGram
+    ? await measure({ ...input, facts }, rule.anchor, spans, kernels)
+    : { gram: [], groups: [] };
   const decision = rule.decide({
     samples: updates.map((update) => update.samples),
     reputations,
     alphaQ16,
     gram,
+    groups,
+    losses,
+    facts,
     maxFractionBits: layout.maxFractionBits,
     beacon: input.beacon,
   });
@@ -99,49 +111,34 @@ export async function aggregate(input: AggregateInput): Promise<Aggregate> {
       rule: config.rule,
     });
   }
-  const column = weightsOf(decision);
-  const updateNormSq = await combine(input, spans, decision, column, kernels);
+  const columns = columnsOf(decision, layout.groups);
+  const updateNormSq = await combine(input, spans, decision, columns, kernels);
 
   return {
     kept,
-    // Every rule here gives all tensor groups the same weights.
     weights: Uint32Array.from(
       { length: updates.length * layout.groups },
-      (_, at) => column[Math.floor(at / layout.groups)] as number,
+      (_, at) => columns[at % layout.groups]?.[Math.floor(at / layout.groups)] as number,
     ),
     updateNormSq,
     reputations: reputations.map((reputation, i) => nextReputation(reputation, alphaQ16, kept[i] as boolean)),
+    ...("memberState" in decision ? { memberState: decision.memberState } : {}),
   };
 }
 
-/** One column of λ; equal shares where the result is no weighted sum. */
-function weightsOf(decision: RuleDecision): Uint32Array {
+/** λ by column; equal shares where the result is no weighted sum. */
+function columnsOf(decision: RuleDecision, groups: number): readonly Uint32Array[] {
   const { kept } = decision;
-  return decision.kind === "coordinates"
-    ? integerWeights(
-        kept.map(() => 1n),
-        kept,
-      )
-    : integerWeights(decision.shares, kept, decision.unspent);
-}
-
-/** ⟨Δ_i, Δ_k⟩ of whole updates: a tensor with smaller F counts 4^(F_max−F) times. */
-async function gramOf(
-  { updates, layout, onProgress, signal }: AggregateInput,
-  spans: readonly Span[],
-  kernels: WideKernels,
-): Promise<GramMatrix> {
-  const total = updates.map(() => new Array<bigint>(updates.length).fill(0n));
-  const visit = async ({ offset, size, shift }: Span, chunks: readonly UpdateChunk[]): Promise<void> => {
-    const part = await kernels.gram(chunks);
-    for (const [i, row] of part.entries()) {
-      const sums = total[i] as bigint[];
-      for (const [k, value] of row.entries()) sums[k] = (sums[k] as bigint) + (value << BigInt(2 * shift));
-    }
-    onProgress?.({ pass: "gram", done: offset + size, of: layout.size });
-  };
-  await eachSpan(updates, spans, kernels, visit, signal);
-  return total;
+  if (decision.kind === "weights" && decision.columns !== undefined)
+    return decision.columns.map(({ shares, unspent }) => integerWeights(shares, kept, unspent));
+  const column =
+    decision.kind === "coordinates"
+      ? integerWeights(
+          kept.map(() => 1n),
+          kept,
+        )
+      : integerWeights(decision.shares, kept, decision.unspent);
+  return new Array<Uint32Array>(groups).fill(column);
 }
 
 /** Reads what is kept once more and moves the master model by it. @returns Σ (master' − master)². */
@@ -149,23 +146,23 @@ async function combine(
   { updates, layout, master, serverOptimiser, onProgress, signal }: AggregateInput,
   spans: readonly Span[],
   decision: RuleDecision,
-  column: Uint32Array,
+  columns: readonly Uint32Array[],
   kernels: WideKernels,
 ): Promise<bigint> {
   const taking = updates.filter((_, i) => decision.kept[i]);
-  const weights = column.filter((_, i) => decision.kept[i]);
-  const increment = (chunks: readonly UpdateChunk[], room: Float64Array): Promise<Float64Array> =>
+  const weights = columns.map((column) => column.filter((_, i) => decision.kept[i]));
+  const increment = (chunks: readonly UpdateChunk[], group: number, room: Float64Array): Promise<Float64Array> =>
     decision.kind === "coordinates"
       ? decision.combine(kernels, chunks, room)
-      : kernels.weightedSum(chunks, weights, room);
+      : kernels.weightedSum(chunks, weights[group] as Uint32Array, room);
   const longest = spans.reduce((most, { size }) => Math.max(most, size), 0);
   const memory = kernels.allocate(8 * longest);
   const increments = new Float64Array(memory.bytes.buffer, memory.bytes.byteOffset, longest);
   const moved = new Float64Array(longest);
   let normSq = 0n;
   const visit = async (span: Span, chunks: readonly UpdateChunk[]): Promise<void> => {
-    const { offset, size, shift } = span;
-    const both = [master.read(offset, size), increment(chunks, increments.subarray(0, size))] as const;
+    const { offset, size, shift, group } = span;
+    const both = [master.read(offset, size), increment(chunks, group, increments.subarray(0, size))] as const;
     // Should one fail, the other still ends first: it may write to memory that is then given back.
     await Promise.allSettled(both);
     const [before, direction] = await Promise.all(both);

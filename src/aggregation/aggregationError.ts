@@ -9,7 +9,11 @@ export type AggregationRefusal =
   | "TOO_MANY_UPDATES"
   /** Not one value per coordinate, update or reputation, or members out of order: a defect of the caller. */
   | "BAD_INPUT"
-  /** The rule kept no update (ByzFed with τ < 1). */
+  /** The rule weighs by losses that nobody here can open. */
+  | "LOSSES_SEALED"
+  /** The rule decides from something that the caller does not have (needsOf.ts). */
+  | "MISSING_FACT"
+  /** The rule kept no update (ByzFed with τ < 1, FLTrust with a root update of zeros or against all others). */
   | "NOTHING_KEPT"
   /** A coordinate of the new master model would leave its range, or a server optimiser's state the finite numbers. */
   | "GRID_OVERFLOW";

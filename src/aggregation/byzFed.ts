@@ -7,6 +7,9 @@ import type { RuleInput, WeighedUpdates } from "./rule.ts";
 
 export type ByzFedParameters = Extract<AggregationConfig, { rule: "byzfed" }>["parameters"];
 
+/** How far from the geometric median an update may lie. */
+type DistanceFilter = { readonly filter: "tau"; readonly tau: number } | { readonly filter: "mad"; readonly k: number };
+
 /** 1.4826 · MAD estimates σ of normal data: 1/Φ⁻¹(¾). */
 const MAD_TO_SIGMA = 1.4826;
 
@@ -40,7 +43,7 @@ export function byzFed(parameters: ByzFedParameters) {
 }
 
 /** Largest distance from the geometric median that is kept. */
-export function filterLimit(distances: Float64Array, parameters: ByzFedParameters): number {
+export function filterLimit(distances: Float64Array, parameters: DistanceFilter): number {
   const middle = median(distances);
   if (parameters.filter === "tau") return parameters.tau * middle;
   const deviations = distances.map((distance) => Math.abs(distance - middle));

@@ -3,13 +3,10 @@ import { powerOfTwo } from "../protocol/grid.ts";
 import type { AggregationConfig } from "../protocol/recipe/aggregationConfig.ts";
 import type { GramMatrix } from "../protocol/wideKernels.ts";
 import { distancesTo, squaredDistances } from "./gramSpace.ts";
-import { SHARE_ONE, sharesOf } from "./integerWeights.ts";
+import { HALF_UNIT, sharesWithin } from "./integerWeights.ts";
 import type { RuleInput, WeighedUpdates } from "./rule.ts";
 
 export type CentredClippingParameters = Extract<AggregationConfig, { rule: "centred-clipping" }>["parameters"];
-
-/** Half a unit of weight, 2^-17. */
-const HALF_UNIT = 1 / 131_072;
 
 /**
  * Centred clipping: v ← v + (1/K) Σ_i (Δ_i − v)·min(1, τ/‖Δ_i − v‖), `iterations` times from v = 0, the head itself. τ = `radius`, a length in
@@ -28,9 +25,7 @@ export function centredClipping({ radius, iterations }: CentredClippingParameter
   return ({ gram, maxFractionBits, scaledBy = 1 }: RuleInput): WeighedUpdates => {
     const weights = clippedWeights(gram, radius * powerOfTwo(maxFractionBits) * scaledBy, iterations);
     const kept = Array.from(weights, (weight) => weight >= HALF_UNIT);
-    const shares = sharesOf(weights).map((share, i) => (kept[i] ? share : 0n));
-    const spent = shares.reduce((sum, share) => sum + share, 0n);
-    return { kind: "weights", kept, shares, unspent: spent < SHARE_ONE ? SHARE_ONE - spent : 0n };
+    return { kind: "weights", kept, ...sharesWithin(weights, kept) };
   };
 }
 

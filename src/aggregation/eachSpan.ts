@@ -3,6 +3,9 @@ import type { UpdateChunk, UpdateReader, UpdateSource } from "../protocol/update
 import type { KernelMemory, WideKernels } from "../protocol/wideKernels.ts";
 import type { Span } from "./spans.ts";
 
+/** A vector that can be read any number of times, whosever it is. */
+export type VectorSource = Pick<UpdateSource, "size" | "bytesPerChunk" | "open">;
+
 /** Chunks of one span with the memory they lie in. */
 interface Filled {
   readonly span: Span;
@@ -16,7 +19,7 @@ interface Filled {
  * @param signal ends the pass between two spans, and a read that does not end by itself at once; the pass then rejects with the signal's reason.
  */
 export async function eachSpan(
-  sources: readonly UpdateSource[],
+  sources: readonly VectorSource[],
   spans: readonly Span[],
   kernels: WideKernels,
   visit: (span: Span, chunks: readonly UpdateChunk[]) => Promise<void>,

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { WEIGHT_ONE } from "../protocol/grid.ts";
 import { apportion } from "../protocol/largestRemainder.ts";
+import type { ColumnShares } from "./rule.ts";
 
 /** 2^52: scales a float weight in [0, 1] to an integer share without rounding away any bit that matters. */
 const SHARE_SCALE = 4_503_599_627_370_496;
 /** The share of a weight of 1. */
-export const SHARE_ONE = BigInt(SHARE_SCALE);
+const SHARE_ONE = BigInt(SHARE_SCALE);
+
+/** Half a unit of weight, 2^-17. Rules that bound an update's pull keep nothing lighter: the whole unit it would get pulls more than they allow. */
+export const HALF_UNIT = 1 / 131_072;
 
 /**
  * A rule's float weights as integer shares, ⌊a·2^52⌋.
@@ -14,6 +18,18 @@ export const SHARE_ONE = BigInt(SHARE_SCALE);
  */
 export function sharesOf(a: Float64Array): bigint[] {
   return Array.from(a, (weight) => BigInt(Math.floor(weight * SHARE_SCALE)));
+}
+
+/**
+ * Float weights of a rule that shrinks: what they lack to 1 stays unspent.
+ *
+ * @param a weights in [0, 1], in sum at most 1 up to rounding.
+ * @param kept what is not gets no share.
+ */
+export function sharesWithin(a: Float64Array, kept: readonly boolean[]): Required<ColumnShares> {
+  const shares = sharesOf(a).map((share, i) => (kept[i] ? share : 0n));
+  const spent = shares.reduce((sum, share) => sum + share, 0n);
+  return { shares, unspent: spent < SHARE_ONE ? SHARE_ONE - spent : 0n };
 }
 
 /**

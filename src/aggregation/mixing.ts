@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { UpdateChunk } from "../protocol/updateChunk.ts";
 import type { GramMatrix, WideKernels } from "../protocol/wideKernels.ts";
+import { AggregationError } from "./aggregationError.ts";
 import { roundedQuotient } from "./reference/roundedQuotient.ts";
 import type { AggregationRule, CoordinateResult, RuleDecision, RuleInput } from "./rule.ts";
 
@@ -40,6 +41,12 @@ export function mixedBefore(rule: AggregationRule, step: PreAggregation): Aggreg
     formsVectors: rule.coordinateWise,
     decide: (input) => {
       const mixing = step.matrix(input);
+      if (mixing.rows.length < rule.minUpdates)
+        throw new AggregationError(
+          "TOO_FEW_UPDATES",
+          `The rule needs ${rule.minUpdates} updates, and the steps before it leave ${mixing.rows.length} of ${input.samples.length}.`,
+          { needed: rule.minUpdates, updates: mixing.rows.length },
+        );
       return throughMixing(mixing, rule.decide(mixedInput(mixing, input, rule.usesGram)));
     },
   };
@@ -54,6 +61,9 @@ function mixedInput({ rows, rowSum }: MixingMatrix, input: RuleInput, needsGram:
     samples: sums(input.samples),
     reputations: sums(input.reputations).map((sum) => Math.floor(sum / rowSum)),
     gram: needsGram ? mixedGram(rows, input.gram) : [],
+    // Recipes have no step before a rule that asks for these: a mean of members has no loss of its own.
+    groups: [],
+    losses: [],
     scaledBy: (input.scaledBy ?? 1) * rowSum,
   };
 }

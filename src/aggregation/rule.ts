@@ -2,6 +2,42 @@
 import type { Hex } from "../protocol/bytes.ts";
 import type { UpdateChunk } from "../protocol/updateChunk.ts";
 import type { GramMatrix, WideKernels } from "../protocol/wideKernels.ts";
+import type { VectorSource } from "./eachSpan.ts";
+
+/**
+ * Facts about a round beside its updates and the chain's reputations. A rule that needs one and does not get it refuses. All lists are aligned
+ * with the updates. Losses are no entry here: they stand in the opened seals of the updates themselves.
+ */
+export interface RoundFacts {
+  /** Each member's contribution before the round, summed or averaged over rounds as the caller says; integers in 2^-20 nats, undefined: none yet. */
+  readonly contributions?: readonly (number | undefined)[];
+  /** Accuracy of the received model on the member's shard, as reported; integers in 2^-16. */
+  readonly accuracies?: readonly number[];
+  /** How many rounds ago the head was made that an update was computed from; 0: this round's own. */
+  readonly staleness?: readonly number[];
+  /** What the rule gave back as `memberState` after a member's last round (FairFed: ω̄ in 2^-32); undefined: none yet. */
+  readonly memberState?: readonly (number | undefined)[];
+  /** A trusted update on the run's grid, which the server learned from data of its own (FLTrust). */
+  readonly root?: VectorSource;
+}
+
+/** Facts that a rule decides from; the first row of the reasons why a run cannot have it (needsOf.ts). */
+export interface RuleNeeds extends Readonly<Partial<Record<keyof RoundFacts, true>>> {
+  readonly losses?: true;
+}
+
+/** A vector that whole updates are held against: the trusted root, or twice the updates' coordinate-wise median, which is all integers. */
+export type Anchor = "root" | "coordinate-median";
+
+/** Exact inner products within one tensor group, units 2^-2F_max. */
+export interface GroupProducts {
+  /** ⟨Δ_i, Δ_i⟩. */
+  readonly norms: readonly bigint[];
+  /** ⟨Δ_i, anchor⟩; 0 without an anchor. */
+  readonly anchored: readonly bigint[];
+  /** ⟨anchor, anchor⟩. */
+  readonly anchorNorm: bigint;
+}
 
 /** What a rule decides from. All lists are aligned: one entry per accepted update, ascending memberId. */
 export interface RuleInput {
@@ -13,6 +49,12 @@ export interface RuleInput {
   readonly alphaQ16: number;
   /** ⟨Δ_i, Δ_k⟩ in units 2^-2F_max; empty for rules that do not ask for it (`usesGram`). */
   readonly gram: GramMatrix;
+  /** The same by tensor group, and against the anchor; empty for rules that do not measure groups (`measuresGroups`). */
+  readonly groups: readonly GroupProducts[];
+  /** Reported losses of the received model on each member's shard, uint32 in 2^-16 nats; empty for rules that do not need them. */
+  readonly losses: readonly number[];
+  /** What else is known; what the rule needs is there. */
+  readonly facts: RoundFacts;
   /** F_max: what turns grid units into the lengths that a recipe's parameters are stated in. */
   readonly maxFractionBits: number;
   /** The integer by which mixed updates come multiplied, so that their inner products stay integers (mixing.ts); 1 if it is left out. */
@@ -21,15 +63,23 @@ export interface RuleInput {
   readonly beacon: Hex;
 }
 
-/** A rule that weighs whole updates: the model moves by Σ λ_k q_k. */
-export interface WeighedUpdates {
-  readonly kind: "weights";
-  /** The rule's decision, taken before weights are rounded. */
-  readonly kept: readonly boolean[];
+/** One column of weights before rounding. */
+export interface ColumnShares {
   /** Proportional to the weights, ≥ 0; positive for what is kept. */
   readonly shares: readonly bigint[];
   /** Share of the weight that no update gets, on the same scale: rules that shrink (clipping, staleness) move the model by less. */
   readonly unspent?: bigint;
+}
+
+/** A rule that weighs whole updates: the model moves by Σ λ_k q_k, with the same λ for all tensor groups unless there are `columns`. */
+export interface WeighedUpdates extends ColumnShares {
+  readonly kind: "weights";
+  /** The rule's decision, taken before weights are rounded. */
+  readonly kept: readonly boolean[];
+  /** One per tensor group, for rules that weigh an update differently in each; `shares` then stands for the whole model. */
+  readonly columns?: readonly ColumnShares[];
+  /** See `RoundFacts.memberState`. */
+  readonly memberState?: readonly number[];
 }
 
 /** A rule whose result is decided coordinate by coordinate and is no weighted sum of updates. */
@@ -62,6 +112,12 @@ export interface AggregationRule {
   readonly coordinateWise: boolean;
   /** Whether it decides from inner products, which cost a pass over all updates. */
   readonly usesGram: boolean;
+  /** Whether it decides from inner products within tensor groups; needs `usesGram`. */
+  readonly measuresGroups?: boolean;
+  /** What it holds updates against; needs `measuresGroups`. */
+  readonly anchor?: Anchor;
+  /** Facts without which it refuses. */
+  readonly needs?: RuleNeeds;
   /** Whether combining forms a new vector from each update, and so takes memory of its own (mixing before a coordinate-wise rule). */
   readonly formsVectors?: boolean;
   /** A small program on K (or K×K) numbers; what touches d coordinates is left to the kernels. */

@@ -7,13 +7,24 @@ import { bulyan } from "./bulyan.ts";
 import { byzFed } from "./byzFed.ts";
 import { centredClipping } from "./centredClipping.ts";
 import { coordinateMedian } from "./coordinateMedian.ts";
+import { fairFed } from "./fairFed.ts";
+import { fairGradient } from "./fairGradient.ts";
+import { fedAsync } from "./fedAsync.ts";
+import { fedAtt } from "./fedAtt.ts";
+import { fedBuff } from "./fedBuff.ts";
+import { fedEba } from "./fedEba.ts";
+import { withoutCopies } from "./findCopies.ts";
+import { flTrust } from "./flTrust.ts";
 import { geometricMedian } from "./geometricMedian.ts";
 import { krum } from "./krum.ts";
 import { mixedBefore, type PreAggregation } from "./mixing.ts";
 import { multiKrum } from "./multiKrum.ts";
 import { nearestNeighbourMixing } from "./nearestNeighbourMixing.ts";
-import type { AggregationRule } from "./rule.ts";
+import { qFedAvg } from "./qFedAvg.ts";
+import type { AggregationRule, RuleInput, RuleNeeds, WeighedUpdates } from "./rule.ts";
+import { spfl } from "./spfl.ts";
 import { trimmedMean } from "./trimmedMean.ts";
+import { uniformMean } from "./uniformMean.ts";
 import { weightedMean } from "./weightedMean.ts";
 
 /** A run's rule behind the steps that come before it. */
@@ -34,7 +45,7 @@ const minority = (updates: number): number => Math.floor((updates - 1) / 2);
 function plainRuleOf(config: AggregationConfig): AggregationRule {
   switch (config.rule) {
     case "weighted-mean":
-      return { minUpdates: 1, tolerates: () => 0, coordinateWise: false, usesGram: false, decide: weightedMean };
+      return weighing(weightedMean);
     case "coordinate-median":
       return { minUpdates: 3, tolerates: minority, coordinateWise: true, usesGram: false, decide: coordinateMedian };
     case "trimmed-mean": {
@@ -95,9 +106,63 @@ function plainRuleOf(config: AggregationConfig): AggregationRule {
         usesGram: true,
         decide: centredClipping(config.parameters),
       };
+    case "uniform-mean":
+      return weighing(uniformMean);
+    case "fltrust":
+      return {
+        ...weighing(flTrust, { root: true }),
+        tolerates: () => undefined,
+        usesGram: true,
+        measuresGroups: true,
+        anchor: "root",
+      };
+    case "fedatt":
+      return {
+        ...weighing(fedAtt(config.parameters)),
+        usesGram: true,
+        measuresGroups: true,
+        ...(config.parameters.attention === "cosine" ? { minUpdates: 3, anchor: "coordinate-median" } : {}),
+      };
+    case "fedeba":
+      return weighing(fedEba(config.parameters), { losses: true });
+    case "fair-gradient":
+      return weighing(fairGradient(config.parameters), { losses: true });
+    case "q-fedavg":
+      return { ...weighing(qFedAvg(config.parameters), { losses: true }), usesGram: true };
+    case "fairfed":
+      return weighing(fairFed(config.parameters), {
+        ...(config.parameters.metric === "loss" ? { losses: true } : { accuracies: true }),
+        memberState: true,
+      });
+    case "spfl": {
+      const { audit, fair } = config.parameters;
+      return {
+        ...weighing(spfl(config.parameters), { contributions: true, ...(fair === undefined ? {} : { losses: true }) }),
+        minUpdates: audit === undefined ? 1 : 4,
+        tolerates: () => (audit === undefined ? 0 : undefined),
+        usesGram: audit !== undefined,
+      };
+    }
+    case "fedbuff":
+      return weighing(fedBuff(config.parameters), { staleness: true });
+    case "fedasync":
+      return weighing(fedAsync(config.parameters), { staleness: true });
   }
 }
 
+/** A rule that weighs whole updates from what is known of their members and tolerates no Byzantine one. */
+function weighing(decide: (input: RuleInput) => WeighedUpdates, needs?: RuleNeeds): AggregationRule {
+  const plain = { minUpdates: 1, tolerates: () => 0, coordinateWise: false, usesGram: false, decide };
+  return needs === undefined ? plain : { ...plain, needs };
+}
+
 function stepOf(config: PreAggregationConfig): PreAggregation {
-  return config.step === "bucketing" ? bucketing(config) : nearestNeighbourMixing(config);
+  switch (config.step) {
+    case "bucketing":
+      return bucketing(config);
+    case "nearest-neighbour-mixing":
+      return nearestNeighbourMixing(config);
+    case "without-copies":
+      return withoutCopies();
+  }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ModelLayout } from "../protocol/layout.ts";
-import type { UpdateSource } from "../protocol/updateChunk.ts";
+import type { VectorSource } from "./eachSpan.ts";
 
 /** Consecutive coordinates of tensors that have the same grid and the same column of weights. */
 export interface Span {
@@ -46,7 +46,7 @@ const VECTOR_BYTES = 4;
  *
  * @param formsVectors whether a new vector is formed from each update while a span is combined.
  */
-export function spanLimit(updates: readonly UpdateSource[], memoryBytes: number, formsVectors = false): number {
+export function spanLimit(updates: readonly VectorSource[], memoryBytes: number, formsVectors = false): number {
   let perCoordinate = RESULT_BYTES + (formsVectors ? VECTOR_BYTES * updates.length : 0);
   for (const update of updates) perCoordinate += (2 * update.bytesPerChunk(LONGEST)) / LONGEST;
   return Math.max(SHORTEST, Math.min(LONGEST, Math.floor(memoryBytes / perCoordinate)));

@@ -176,10 +176,9 @@ describe("ByzFed", () => {
 
 describe("filterLimit", () => {
   const distances = Float64Array.of(1, 2, 3, 4, 100);
-  it("τ times the median", () =>
-    assert.equal(filterLimit(distances, { filter: "tau", tau: 1.5, sizeWeighted: false }), 4.5));
+  it("τ times the median", () => assert.equal(filterLimit(distances, { filter: "tau", tau: 1.5 }), 4.5));
   it("the median plus k · 1.4826 · MAD", () => {
     // Deviations (2, 1, 0, 1, 97): MAD 1.
-    assert.equal(filterLimit(distances, { filter: "mad", k: 2, sizeWeighted: false }), 3 + 2 * 1.4826);
+    assert.equal(filterLimit(distances, { filter: "mad", k: 2 }), 3 + 2 * 1.4826);
   });
 });

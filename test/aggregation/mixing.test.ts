@@ -191,6 +191,7 @@ function formed(step: PreAggregationConfig, rows: readonly number[][]): number[]
       meanOf(shuffled.slice(b * step.size, (b + 1) * step.size)),
     );
   }
+  if (step.step === "without-copies") return [...rows];
   const distance = (x: readonly number[], y: readonly number[]): number =>
     x.reduce((sum, value, j) => sum + (value - (y[j] as number)) ** 2, 0);
   return rows.map((row) =>
