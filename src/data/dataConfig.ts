@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The data section of an experiment file, and what it loads. */
+/** The sections of an experiment file that speak of data, and what they load. */
 
 import { resolve } from "node:path";
 import { z } from "zod";
@@ -12,6 +12,9 @@ import { DataError } from "./errors.ts";
 import type { Generator } from "./generators/generator.ts";
 import { choose, type LoadedData } from "./loadedData.ts";
 import { csvSchema, loadCsv } from "./sets/csv.ts";
+
+/** The other section: how the training samples are dealt. */
+export { partition, partitionSchema } from "./partition.ts";
 
 export const dataSchema = z.discriminatedUnion("name", [
   DATA_SETS.mnist.schema,

@@ -8,15 +8,13 @@
 import type { Dataset } from "../protocol/dataset.ts";
 import type { Random } from "../protocol/random.ts";
 import { DataError } from "./errors.ts";
+import { ascending, checkParts, cutEvenly, type Deal, samplesByLabel } from "./hands.ts";
 import { subset } from "./subset.ts";
 
 export type DealPolicy =
   | { readonly kind: "iid" }
   | { readonly kind: "shards"; readonly shardsPerMember: number }
   | { readonly kind: "dirichlet"; readonly alpha: number; readonly minSamples?: number };
-
-/** Indices of each member's samples, ascending. */
-export type Deal = readonly (readonly number[])[];
 
 /** Fewest samples a member of a Dirichlet deal gets, unless the policy says otherwise. */
 const DEFAULT_MIN_SAMPLES = 10;
@@ -40,7 +38,7 @@ function dealIndices(dataset: Dataset, members: number, policy: DealPolicy, rand
 
 /** A random order, cut into parts whose sizes differ by at most one. */
 export function dealIid(dataset: Dataset, members: number, random: Random): Deal {
-  checkMembers(dataset, members);
+  checkParts(dataset, members);
   return cutEvenly(random.permutation(dataset.size), members).map(ascending);
 }
 
@@ -54,7 +52,7 @@ export function dealShards(dataset: Dataset, members: number, shardsPerMember: n
       shardsPerMember,
     });
   }
-  checkMembers(dataset, members * shardsPerMember);
+  checkParts(dataset, members * shardsPerMember);
   const byLabel = samplesByLabel(dataset, random).flat();
   const shards = random.shuffled(cutEvenly(byLabel, members * shardsPerMember));
   return Array.from({ length: members }, (_, m) =>
@@ -74,7 +72,7 @@ export function dealDirichlet(
   { alpha, minSamples = DEFAULT_MIN_SAMPLES }: { readonly alpha: number; readonly minSamples?: number },
   random: Random,
 ): Deal {
-  checkMembers(dataset, members);
+  checkParts(dataset, members);
   const classes = samplesByLabel(dataset, random);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const hands: number[][] = Array.from({ length: members }, () => []);
@@ -100,28 +98,28 @@ export function dealDirichlet(
   );
 }
 
-function checkMembers(dataset: Dataset, parts: number): void {
-  if (!Number.isInteger(parts) || parts < 1 || parts > dataset.size) {
-    throw new DataError("CANNOT_DEAL", `${dataset.size} samples cannot be dealt into ${parts} parts of at least one.`, {
-      size: dataset.size,
-      parts,
-    });
-  }
-}
-
-/** Sample indices of each class, in random order. */
-function samplesByLabel({ labels, classes }: Dataset, random: Random): number[][] {
-  const byLabel: number[][] = Array.from({ length: classes }, () => []);
-  labels.forEach((label, index) => (byLabel[label] as number[]).push(index));
-  return byLabel.map((samples) => random.shuffled(samples));
-}
-
-function cutEvenly<T>(items: readonly T[], parts: number): T[][] {
-  return Array.from({ length: parts }, (_, p) =>
-    items.slice(Math.floor((p * items.length) / parts), Math.floor(((p + 1) * items.length) / parts)),
-  );
-}
-
-function ascending(indices: readonly number[]): number[] {
-  return [...indices].sort((a, b) => a - b);
+/**
+ * A member's own test samples, on which its client accuracy is measured: ⌈share · n⌉ chosen uniformly, at most n − 1. Both parts keep
+ * the order of the dataset.
+ *
+ * @param share of test samples, in (0, 1); 0.2 for the usual 80/20.
+ * @throws DataError CANNOT_DEAL for a member with fewer than two samples.
+ */
+export function splitLocally(
+  dataset: Dataset,
+  share: number,
+  random: Random,
+): { readonly train: Dataset; readonly test: Dataset } {
+  if (dataset.size < 2 || !(share > 0 && share < 1))
+    throw new DataError(
+      "CANNOT_DEAL",
+      `A share of ${share} of ${dataset.size} samples leaves training or testing without any. Give every member at least two.`,
+      { size: dataset.size, share },
+    );
+  const count = Math.min(Math.ceil(share * dataset.size), dataset.size - 1);
+  const order = random.permutation(dataset.size);
+  return {
+    test: subset(dataset, ascending(order.slice(0, count))),
+    train: subset(dataset, ascending(order.slice(count))),
+  };
 }

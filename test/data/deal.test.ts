@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Deal, type DealPolicy, deal, dealDirichlet, dealIid, dealShards } from "../../src/data/deal.ts";
+import { type DealPolicy, deal, dealDirichlet, dealIid, dealShards } from "../../src/data/deal.ts";
+import type { Deal } from "../../src/data/hands.ts";
 import { holdOut, subset } from "../../src/data/subset.ts";
 import type { Dataset } from "../../src/protocol/dataset.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
