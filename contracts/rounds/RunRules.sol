@@ -38,6 +38,12 @@ contract RunRules {
     bytes30 private constant BULYAN = bytes30(keccak256("bulyan"));
     bytes30 private constant BYZFED = bytes30(keccak256("byzfed"));
     bytes30 private constant CENTRED_CLIPPING = bytes30(keccak256("centred-clipping"));
+    bytes30 private constant UNIFORM_MEAN = bytes30(keccak256("uniform-mean"));
+    bytes30 private constant FLTRUST = bytes30(keccak256("fltrust"));
+    bytes30 private constant FEDATT = bytes30(keccak256("fedatt"));
+    bytes30 private constant FEDEBA = bytes30(keccak256("fedeba"));
+    bytes30 private constant FAIR_GRADIENT = bytes30(keccak256("fair-gradient"));
+    bytes30 private constant Q_FEDAVG = bytes30(keccak256("q-fedavg"));
 
     /// @notice Reverts with the ledger's error unless every parameter is in its range.
     /// @param active members active now.
@@ -75,7 +81,9 @@ contract RunRules {
 
     function _isKnown(bytes30 name) private pure returns (bool) {
         return name == WEIGHTED_MEAN || name == COORDINATE_MEDIAN || name == TRIMMED_MEAN || name == GEOMETRIC_MEDIAN
-            || name == KRUM || name == MULTI_KRUM || name == BULYAN || name == BYZFED || name == CENTRED_CLIPPING;
+            || name == KRUM || name == MULTI_KRUM || name == BULYAN || name == BYZFED || name == CENTRED_CLIPPING
+            || name == UNIFORM_MEAN || name == FLTRUST || name == FEDATT || name == FEDEBA || name == FAIR_GRADIENT
+            || name == Q_FEDAVG;
     }
 
     function _checkCohort(uint256 active, uint256 cohort, uint256 minAccepted) private pure {

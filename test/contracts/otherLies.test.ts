@@ -256,6 +256,12 @@ describe("lies of others", () => {
         { name: "minAccepted" },
       ],
       ["a rule nobody knows", { ruleId: ruleId("sum", 1) }, "TrainingLedgerUnknownRule", { ruleId: ruleId("sum", 1) }],
+      [
+        "a rule of the laboratory, whose facts the chain does not hold",
+        { ruleId: ruleIdOf({ rule: "fairfed", parameters: { beta: 1, metric: "loss" } }) },
+        "TrainingLedgerUnknownRule",
+        {},
+      ],
       ["a scoring nobody knows", { scoring: 2 }, "TrainingLedgerUnsupportedScoring", { scoring: 2 }],
       ["more capacity than counters", { capacity: 33 }, "TrainingLedgerBadParameter", { name: "capacity", max: 32 }],
       [
@@ -329,6 +335,12 @@ describe("lies of others", () => {
       "bulyan",
       "byzfed",
       "centred-clipping",
+      "uniform-mean",
+      "fltrust",
+      "fedatt",
+      "fedeba",
+      "fair-gradient",
+      "q-fedavg",
     ]) {
       it(`takes ${rule} with exactly as many accepted as its id states`, async () => {
         await tryOpenRun({ ruleId: ruleId(rule, 5), minAccepted: 5, pool: 0n });
