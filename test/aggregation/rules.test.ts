@@ -18,6 +18,13 @@ const TABLE: [AggregationConfig, number, number | undefined][] = [
   [{ rule: "bulyan", parameters: { byzantine: 3 } }, 15, 3],
   [{ rule: "byzfed", parameters: { filter: "mad", k: 2, sizeWeighted: false } }, 4, undefined],
   [{ rule: "centred-clipping", parameters: { radius: 1, iterations: 1 } }, 1, undefined],
+  [{ rule: "uniform-mean" }, 1, 0],
+  [{ rule: "fltrust" }, 1, undefined],
+  [{ rule: "fedatt", parameters: { attention: "cosine", temperature: 1, scope: "model", stepSize: 1 } }, 3, 0],
+  [{ rule: "fedeba", parameters: { temperature: 1, prior: "uniform" } }, 1, 0],
+  [{ rule: "spfl", parameters: { weighting: "ratio" } }, 1, 0],
+  [{ rule: "spfl", parameters: { weighting: "ratio", audit: { filter: "tau", tau: 2 } } }, 4, undefined],
+  [{ rule: "krum", parameters: { byzantine: 3 }, before: [{ step: "without-copies" }] }, 9, undefined],
   [{ rule: "geometric-median", before: [{ step: "bucketing", size: 4 }] }, 9, 2],
   [{ rule: "geometric-median", before: [{ step: "nearest-neighbour-mixing", byzantine: 5 }] }, 11, 5],
 ];
