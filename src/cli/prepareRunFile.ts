@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { auxiliaryTensors, initialState } from "../learning/algorithms/table.ts";
 import { AGREED_ENGINE } from "../learning/engines/agreed.ts";
 import { initialiseParameters, parameterLayout } from "../learning/layout.ts";
 import { type Hints, parseConfig } from "../process/config.ts";
@@ -69,7 +70,7 @@ const hints: Hints = {
   version: "write 1, or leave it out",
   name: "write a name for people",
   model: "write e.g. model: { kind: mlp, inputs: 64, hidden: [32], classes: 10, activation: relu }",
-  layout: "leave it out: it follows from the model",
+  layout: "leave it out: it follows from the model and the client algorithm",
   fractionBits: "write a number from 0 to 24; 18 is usual",
   training:
     "write e.g. training: { localSteps: 80, batchSize: 20, learningRate: 0.05, momentum: 0.9 }, or with optimiser: adagrad (or sm3), epsilon: 0.001, initialAccumulator: 0 in place of momentum",
@@ -110,11 +111,17 @@ export async function prepareRunFile(request: PrepareRequest): Promise<PreparedR
   const how = "write one as docs/running-a-consortium.md shows";
   const { run, fractionBits, ...written } = parseRecipeFile(await readYaml(request.recipe, how), request.recipe);
   const { scoring, layout, ...rest } = written;
+  const auxiliary = auxiliaryTensors(rest.client, rest.training, rest.model);
   const draft: RecipeDraft = {
     ...rest,
     layout:
       layout ??
-      parameterLayout(rest.model).map(({ name, shape }) => ({ name, shape: [...shape], fractionBits, group: 0 })),
+      [...parameterLayout(rest.model), ...auxiliary].map(({ name, shape }) => ({
+        name,
+        shape: [...shape],
+        fractionBits,
+        group: 0,
+      })),
     scoring: {
       ...scoring,
       engine: { package: AGREED_ENGINE.package, version: AGREED_ENGINE.version, ...scoring.engine },
@@ -132,7 +139,7 @@ export async function prepareRunFile(request: PrepareRequest): Promise<PreparedR
     const prepared = await prepareRun(
       store,
       draft,
-      initialiseParameters(draft.model, keyedRandom(request.initSeed, "initialModel")),
+      initialState(initialiseParameters(draft.model, keyedRandom(request.initSeed, "initialModel")), auxiliary),
       heldOut,
     );
     await writeFile(request.out, `${JSON.stringify({ ...prepared, ...run }, undefined, 2)}\n`).catch(

@@ -1,33 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { LocalAlgorithm } from "../learning/algorithms/localAlgorithm.ts";
 import { meanLoss } from "../learning/evaluate.ts";
 import type { Model } from "../learning/model.ts";
-import { trainLocally } from "../learning/trainLocally.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { keyedRandom } from "../protocol/random.ts";
-import type { TrainingPlan } from "../protocol/recipe/trainingConfig.ts";
-import type { ClientAlgorithm } from "./clientAlgorithm.ts";
+import type { ClientAlgorithm, TrainingTask } from "./clientAlgorithm.ts";
 
-/**
- * Local SGD on the member's shard with the run's optimiser (momentum, AdaGrad or SM3), which starts anew every round (spec B2, E17).
- *
- * @param seed makes the order of batches this member's own and repeatable.
- */
-export function localTraining(model: Model, shard: Dataset, plan: TrainingPlan, seed: string): ClientAlgorithm {
+export interface LocalTrainingOptions {
+  /** The recipe's client algorithm, on this model. */
+  readonly algorithm: LocalAlgorithm;
+  readonly model: Model;
+  readonly shard: Dataset;
+  /** Makes the order of batches this member's own and repeatable. */
+  readonly seed: string;
+  /** What the machine can do, for algorithms with tiers (`LocalTask.resource`). */
+  readonly resource?: number | undefined;
+}
+
+/** The run's client algorithm on the member's shard, and the loss of the model it received (spec B). */
+export function localTraining({ algorithm, model, shard, seed, resource }: LocalTrainingOptions): ClientAlgorithm {
+  // The state goes on after the model with what algorithms send beside it.
+  const receivedLoss = ({ state }: TrainingTask): Promise<number> =>
+    meanLoss(model, state.subarray(0, model.parameterCount), shard);
   return {
-    async train({ run, round, globalModel }) {
-      const receivedLoss = await meanLoss(model, globalModel, shard);
-      const { parameters } = await trainLocally(
-        model,
-        globalModel,
+    async train(task, signal) {
+      const { run, round, state, local, participation } = task;
+      const loss = await receivedLoss(task);
+      const random = keyedRandom(seed, "training", run, round);
+      const outcome = await algorithm.train({
+        round,
+        state,
         shard,
-        plan,
-        keyedRandom(seed, "training", run, round),
-      );
-      const delta = parameters.map((value, i) => value - (globalModel[i] as number));
-      return { delta, samples: shard.size, receivedLoss };
+        random,
+        local,
+        participation,
+        signal,
+        ...(resource === undefined ? {} : { resource }),
+      });
+      return { delta: outcome.delta, samples: shard.size, receivedLoss: loss, local: outcome.local };
     },
-    async evaluate({ globalModel }) {
-      return { samples: shard.size, receivedLoss: await meanLoss(model, globalModel, shard) };
-    },
+    evaluate: async (task) => ({ samples: shard.size, receivedLoss: await receivedLoss(task) }),
   };
 }

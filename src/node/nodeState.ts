@@ -2,9 +2,11 @@
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import type { LocalState } from "../learning/algorithms/localAlgorithm.ts";
 import type { Hex } from "../protocol/bytes.ts";
 import type { UpdateCommitment } from "../protocol/commitment.ts";
 import { DecodeError } from "../protocol/errors.ts";
+import { decodeLocalState, encodeLocalState } from "./localStateFile.ts";
 
 /** Everything a node has promised for one round. On disk before anything leaves the node, so that a restart resends the same bytes. */
 export interface PreparedUpdate {
@@ -18,6 +20,8 @@ export interface PreparedUpdate {
   readonly salt: bigint;
   /** Error-feedback residual that becomes current if this update is kept; grid units. Absent in a closing round. */
   readonly nextResidual?: Float64Array;
+  /** What the client algorithm remembers from then on, likewise. Absent where it stays as it is. */
+  readonly nextLocal?: LocalState;
 }
 
 const word = z.string().regex(/^0x[0-9a-f]{64}$/) as z.ZodType<Hex>;
@@ -35,11 +39,12 @@ const recordSchema = z.strictObject({
   loss: z.int().min(0),
   salt: word,
   hasResidual: z.boolean(),
+  hasLocal: z.boolean().default(false),
 });
 
 /**
- * Durable state of a node for one run: the error-feedback residual and the updates in flight. The residual cannot be rebuilt; whoever loses
- * it starts again from zero, which costs accuracy for a round and nothing else.
+ * Durable state of a node for one run: the error-feedback residual, what the client algorithm remembers, and the updates in flight. The first two
+ * cannot be rebuilt; whoever loses them starts again from nothing, which costs accuracy for some rounds and nothing else.
  */
 export class NodeState {
   readonly #folder: string;
@@ -53,6 +58,12 @@ export class NodeState {
     const bytes = await readOptional(join(this.#folder, "residual.bin"));
     if (bytes === undefined) return new Float64Array(size);
     return decodeResidual(bytes, size);
+  }
+
+  /** What the client algorithm remembers of the last kept update; empty before. */
+  async local(): Promise<LocalState> {
+    const bytes = await readOptional(join(this.#folder, "local.bin"));
+    return bytes === undefined ? {} : decodeLocalState(bytes);
   }
 
   /** Rounds with an update in flight, ascending: after a restart some of them have closed meanwhile. */
@@ -74,8 +85,9 @@ export class NodeState {
       throw new DecodeError(
         `${join(folder, "update.json")} is not a prepared update: ${z.prettifyError(parsed.error)}`,
       );
-    const { signature, loss, salt, run, lossCommitment, hasResidual, ...rest } = parsed.data;
+    const { signature, loss, salt, run, lossCommitment, hasResidual, hasLocal, ...rest } = parsed.data;
     const residual = hasResidual ? await readOptional(join(folder, "residual.bin")) : undefined;
+    const local = hasLocal ? await readOptional(join(folder, "local.bin")) : undefined;
     return {
       round,
       artifact: new Uint8Array(await readFile(join(folder, "artifact.bin"))),
@@ -84,6 +96,7 @@ export class NodeState {
       loss,
       salt: BigInt(salt),
       ...(residual === undefined ? {} : { nextResidual: decodeResidual(residual, residual.byteLength / 8) }),
+      ...(local === undefined ? {} : { nextLocal: decodeLocalState(local) }),
     };
   }
 
@@ -93,7 +106,7 @@ export class NodeState {
     const temporary = `${folder}.tmp`;
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true, mode: 0o700 });
-    const { commitment, signature, loss, salt, nextResidual } = prepared;
+    const { commitment, signature, loss, salt, nextResidual, nextLocal } = prepared;
     const record: z.infer<typeof recordSchema> = {
       ...commitment,
       run: commitment.run.toString(),
@@ -102,22 +115,25 @@ export class NodeState {
       loss,
       salt: `0x${salt.toString(16).padStart(64, "0")}`,
       hasResidual: nextResidual !== undefined,
+      hasLocal: nextLocal !== undefined,
     };
     await writeDurably(join(temporary, "artifact.bin"), prepared.artifact);
     if (nextResidual !== undefined) await writeDurably(join(temporary, "residual.bin"), encodeResidual(nextResidual));
+    if (nextLocal !== undefined) await writeDurably(join(temporary, "local.bin"), encodeLocalState(nextLocal));
     await writeDurably(join(temporary, "update.json"), new TextEncoder().encode(JSON.stringify(record)));
     await rename(temporary, folder);
     await syncFolder(this.#folder);
   }
 
   /**
-   * Closes a round: the residual advances when the update was kept in a finalised round and stays as it was before the round otherwise.
+   * Closes a round: residual and local state advance when the update was kept in a finalised round and stay as before the round otherwise.
    * Repeating it after a crash changes nothing.
    */
   async close(round: number, kept: boolean): Promise<void> {
     const folder = this.#roundFolder(round);
     if (kept) {
-      await rename(join(folder, "residual.bin"), join(this.#folder, "residual.bin")).catch(ignoreMissing);
+      for (const file of ["residual.bin", "local.bin"])
+        await rename(join(folder, file), join(this.#folder, file)).catch(ignoreMissing);
       await syncFolder(this.#folder).catch(ignoreMissing);
     }
     await rm(folder, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ParticipantKeys } from "../chain/keys.ts";
+import { localAlgorithm } from "../learning/algorithms/table.ts";
 import { createOnnxNodeEngine } from "../learning/engines/onnxNode.ts";
 import { openParticipant, type Surroundings } from "../process/openParticipant.ts";
 import { loadOwnData } from "../process/ownData.ts";
@@ -43,7 +44,8 @@ export async function openNode(config: NodeConfig, { logger, signal }: Surroundi
   const engine = await createOnnxNodeEngine({ threads: config.engine.threads });
   opening.defer(() => engine.dispose());
   const model = await engine.load(run.recipe.model);
-  requireLayout(run, model);
+  const algorithm = localAlgorithm(run.recipe.client, run.recipe.training, model);
+  requireLayout(run, model, algorithm.auxiliary);
   logger.info(
     { run: run.run.toString(), recipe: run.recipe.name, member: memberId, samples: shard.size, engine: engine.name },
     "node ready",
@@ -53,7 +55,7 @@ export async function openNode(config: NodeConfig, { logger, signal }: Surroundi
     ...run,
     ledger,
     store,
-    algorithm: localTraining(model, shard, run.recipe.training, seed),
+    algorithm: localTraining({ algorithm, model, shard, seed, resource: config.resource }),
     state: new NodeState(config.state, run.run),
     logger,
     signal,

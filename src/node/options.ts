@@ -19,6 +19,8 @@ export const nodeConfigSchema = z.strictObject({
   engine: z
     .strictObject({ kind: z.literal("onnxruntime-node"), threads: z.int().min(1).max(256).default(1) })
     .prefault({ kind: "onnxruntime-node" }),
+  /** How many times over this machine could train a round before its deadline; recipes with tiers ask for it. */
+  resource: z.number().positive().max(1e6).optional(),
   /** Fixes the order of batches, to repeat an experiment. Left out: drawn from the key file, so that nobody else can predict it. */
   seed: z.string().min(1).max(200).optional(),
 });
@@ -30,6 +32,7 @@ const hints: Hints = {
   engine: "write engine: { kind: onnxruntime-node, threads: 1 }, or leave it out",
   "engine.kind": "write onnxruntime-node",
   "engine.threads": "write a number from 1 to 256",
+  resource: "write how many times over this machine could train a round before its deadline, e.g. 2.5, or leave it out",
   seed: "write a text, or leave it out",
 };
 

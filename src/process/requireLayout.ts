@@ -2,24 +2,35 @@
 import { FoedusError } from "../protocol/errors.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 
+interface NamedShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
 /** Parameter tensors of a model as an engine orders them. */
 interface ParameterOrder {
-  readonly layout: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly layout: readonly NamedShape[];
 }
 
 /**
- * Requires that the recipe's layout lists the model's tensors in the engine's order, since parameters travel as one flat vector.
+ * Requires that the recipe's layout lists the model's tensors in the engine's order, then those that its client algorithm sends beside them,
+ * since all travel as one flat vector.
  * @throws FoedusError RECIPE_MISMATCH naming the first tensor that differs.
  */
-export function requireLayout({ layout }: { readonly layout: ModelLayout }, model: ParameterOrder): void {
-  const describe = (tensor: { name: string; shape: readonly number[] } | undefined): string =>
+export function requireLayout(
+  { layout }: { readonly layout: ModelLayout },
+  model: ParameterOrder,
+  auxiliary: readonly NamedShape[] = [],
+): void {
+  const order = [...model.layout, ...auxiliary];
+  const describe = (tensor: NamedShape | undefined): string =>
     tensor === undefined ? "nothing" : `${tensor.name} [${tensor.shape.join(", ")}]`;
-  for (let i = 0; i < Math.max(layout.tensors.length, model.layout.length); i++) {
-    const [declared, needed] = [describe(layout.tensors[i]), describe(model.layout[i])];
+  for (let i = 0; i < Math.max(layout.tensors.length, order.length); i++) {
+    const [declared, needed] = [describe(layout.tensors[i]), describe(order[i])];
     if (declared === needed) continue;
     throw new FoedusError(
       "RECIPE_MISMATCH",
-      `The recipe's layout has ${declared} at place ${i}; its model has ${needed} there. Ask the run's sponsor for a run with a sound recipe.`,
+      `The recipe's layout has ${declared} at place ${i}; its model and client algorithm have ${needed} there. Ask the run's sponsor for a run with a sound recipe.`,
       {
         values: { place: i, declared, needed },
       },

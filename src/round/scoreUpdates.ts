@@ -31,6 +31,11 @@ export interface ScoringInput {
   readonly round: number;
 }
 
+/** The model's own coordinates of what travels: what client algorithms send beside it comes after. */
+function modelOf(view: Float32Array, { parameterCount }: Pick<AgreedModel, "parameterCount">): Float32Array {
+  return view.subarray(0, parameterCount);
+}
+
 /**
  * Shapley values of the kept updates, integers in 2^-20 nats, aligned with `updates`; 0 for what is not kept (design §4.6).
  *
@@ -45,7 +50,7 @@ export async function scoreUpdates(
   const { layout, recipe } = context;
   const players = updates.map((_, i) => i).filter((i) => aggregated.kept[i]);
   const lossOf = (master: Float64Array): Promise<bigint> =>
-    agreedLoss(scorer.model, splitMaster(master, layout).view, scorer.heldOut);
+    agreedLoss(scorer.model, modelOf(splitMaster(master, layout).view, scorer.model), scorer.heldOut);
   const before = await lossOf(parent);
   const weighting: CoalitionWeighting = ruleOf(recipe.aggregation).coordinateWise ? "equal" : "own";
 

@@ -33,11 +33,11 @@ export async function evaluateCheckpoint(
   checkpoint: { checkpointCid: `0x${string}`; modelRoot: `0x${string}` },
 ): Promise<{ accuracy: number; loss: number }> {
   const { master } = await fetchCheckpoint(observer.store, checkpoint, observer, { timeoutMs: 30_000 });
-  const { view } = splitMaster(master, observer.layout);
   const { model, heldOut } = observer.scorer;
+  const parameters = splitMaster(master, observer.layout).view.subarray(0, model.parameterCount);
   return {
-    accuracy: await accuracy(model, view, heldOut),
-    loss: Number(await agreedLoss(model, view, heldOut)) / 1_048_576,
+    accuracy: await accuracy(model, parameters, heldOut),
+    loss: Number(await agreedLoss(model, parameters, heldOut)) / 1_048_576,
   };
 }
 

@@ -2,6 +2,7 @@
 import { isDevelopmentChain } from "../chain/developmentAccounts.ts";
 import type { ParticipantKeys } from "../chain/keys.ts";
 import { openKernels } from "../kernels/openKernels.ts";
+import { auxiliaryTensors } from "../learning/algorithms/table.ts";
 import { createAgreedEngine } from "../learning/engines/agreed.ts";
 import { openParticipant, type Surroundings } from "../process/openParticipant.ts";
 import { loadOwnData } from "../process/ownData.ts";
@@ -67,7 +68,8 @@ export async function openValidator(
   const engine = await createAgreedEngine(run.recipe.scoring.engine);
   opening.defer(() => engine.dispose());
   const model = await engine.load(run.recipe.model);
-  requireLayout(run, model);
+  const { client, training } = run.recipe;
+  requireLayout(run, model, auxiliaryTensors(client, training, run.recipe.model));
   const heldOut = await heldOutOf(config, run, store, { logger, signal });
   logger.info(
     {

@@ -14,7 +14,7 @@ import {
   TRAINING,
 } from "../../src/learning/model.ts";
 import { referenceValueAndGradient } from "../../src/learning/reference.ts";
-import { composedStep } from "../../src/learning/trainLocally.ts";
+import { composedStep } from "../../src/learning/optimisers/heavyBall.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
 

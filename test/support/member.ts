@@ -77,6 +77,7 @@ export async function openMember(
     chainId: PLACE.chainId,
     addresses: { trainingLedger: PLACE.ledger },
     recipe: { update },
+    params: { cohort: 1_024 },
     layout: LAYOUT,
     ledger,
     store,

@@ -33,6 +33,10 @@ export interface LocalTask {
   readonly local: LocalState;
   /** K/N, the share of members that a round invites; 1 when all take part. */
   readonly participation: number;
+  /** Most local steps this member manages: partial work is sent as it stands. Left out: the plan's. */
+  readonly maxSteps?: number | undefined;
+  /** How many times over this member could train a round within its deadline (spec B10.2); algorithms with tiers need it. */
+  readonly resource?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from "node:crypto";
+import type { LocalState } from "../../learning/algorithms/localAlgorithm.ts";
 import { bytesToBigInt, toHex } from "../../protocol/bytes.ts";
 import { chunkRoot } from "../../protocol/chunkRoot.ts";
 import { type UpdateCommitment, ZERO_WORD } from "../../protocol/commitment.ts";
@@ -16,6 +17,7 @@ import { encodeArtifact } from "../../update/artifact.ts";
 import { prepareUpdate } from "../../update/prepareUpdate.ts";
 import { sealContext, sealOpening } from "../../update/sealOpening.ts";
 import { type ArtifactContext, verifyArtifact } from "../../update/verifyArtifact.ts";
+import type { TrainingTask } from "../clientAlgorithm.ts";
 import type { NodeContext } from "../nodeContext.ts";
 import type { PreparedUpdate } from "../nodeState.ts";
 
@@ -120,6 +122,7 @@ async function prepare(node: NodeContext, round: RoundView, member: MemberRecord
     loss: update.loss,
     salt,
     ...(update.nextResidual === undefined ? {} : { nextResidual: update.nextResidual }),
+    ...(update.nextLocal === undefined ? {} : { nextLocal: update.nextLocal }),
   };
 }
 
@@ -129,6 +132,7 @@ interface LocalUpdate {
   readonly loss: number;
   readonly payload: Uint8Array;
   readonly nextResidual?: Float64Array;
+  readonly nextLocal?: LocalState;
 }
 
 async function train(
@@ -137,7 +141,14 @@ async function train(
   member: MemberRecord,
   context: ArtifactContext,
 ): Promise<LocalUpdate> {
-  const task = { run: node.run, round: round.round, globalModel: splitMaster(context.master, node.layout).view };
+  const local = await node.state.local();
+  const task: TrainingTask = {
+    run: node.run,
+    round: round.round,
+    state: splitMaster(context.master, node.layout).view,
+    local,
+    participation: await participationIn(node, round),
+  };
   if (round.closing) {
     const { samples, receivedLoss } = await node.algorithm.evaluate(task, node.signal);
     return {
@@ -146,7 +157,7 @@ async function train(
       payload: new Uint8Array(0),
     };
   }
-  const { samples, receivedLoss, delta } = await node.algorithm.train(task, node.signal);
+  const { samples, receivedLoss, delta, local: next } = await node.algorithm.train(task, node.signal);
   const { payload, nextResidual, clipFactor } = prepareUpdate({
     delta,
     residual: await node.state.residual(node.layout.size),
@@ -156,7 +167,19 @@ async function train(
     bounds: context.bounds,
   });
   if (clipFactor < 1) node.logger.warn({ round: round.round, clipFactor }, "update clipped to the run's norm bound");
-  return { samples: Math.min(samples, member.maxSamples), loss: lossOnGrid(receivedLoss), payload, nextResidual };
+  return {
+    samples: Math.min(samples, member.maxSamples),
+    loss: lossOnGrid(receivedLoss),
+    payload,
+    nextResidual,
+    ...(next === undefined || next === local ? {} : { nextLocal: next }),
+  };
+}
+
+/** K/N; 1 where a cohort at least as large as the membership invites all. */
+async function participationIn(node: NodeContext, { invited }: RoundView): Promise<number> {
+  if (invited < node.params.cohort) return 1;
+  return Math.min(1, invited / (await node.ledger.memberCount()));
 }
 
 /** Nats to units of 2^-16, saturating at uint32. */

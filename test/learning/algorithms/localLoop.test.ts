@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { createOnnxNodeEngine } from "../../src/learning/engines/onnxNode.ts";
-import { accuracy, meanLoss } from "../../src/learning/evaluate.ts";
-import { initialiseParameters, parameterCount } from "../../src/learning/layout.ts";
-import { type LearningEngine, type Model, TRAINING } from "../../src/learning/model.ts";
-import { composedStep, trainLocally } from "../../src/learning/trainLocally.ts";
-import type { Dataset } from "../../src/protocol/dataset.ts";
-import { keyedRandom } from "../../src/protocol/random.ts";
-import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
+import { runLocalLoop } from "../../../src/learning/algorithms/localLoop.ts";
+import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
+import { accuracy, meanLoss } from "../../../src/learning/evaluate.ts";
+import { initialiseParameters, parameterCount } from "../../../src/learning/layout.ts";
+import { type LearningEngine, type Model, TRAINING } from "../../../src/learning/model.ts";
+import { composedStep } from "../../../src/learning/optimisers/heavyBall.ts";
+import type { Dataset } from "../../../src/protocol/dataset.ts";
+import type { Random } from "../../../src/protocol/random.ts";
+import { keyedRandom } from "../../../src/protocol/random.ts";
+import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
+import type { TrainingPlan } from "../../../src/protocol/recipe/trainingConfig.ts";
+import { clusters } from "./models.ts";
 
 const CONFIG: ModelConfig = { kind: "mlp", inputs: 4, hidden: [8], classes: 3, activation: "relu" };
 const PLAN = { localSteps: 30, batchSize: 8, learningRate: 0.1, momentum: 0.9 };
 
-/** Three Gaussian clusters. */
-function clusters(size: number): Dataset {
-  const random = keyedRandom("clusters", size);
-  const labels = Int32Array.from({ length: size }, () => random.integerBelow(3));
-  const features = Float32Array.from(
-    { length: size * 4 },
-    (_, i) => random.normal() + (labels[Math.floor(i / 4)] === i % 4 ? 4 : 0),
-  );
-  return { features, labels, inputs: 4, classes: 3, size };
-}
+const train = (
+  model: Model,
+  start: Float32Array,
+  shard: Dataset,
+  plan: TrainingPlan,
+  random: Random,
+  signal?: AbortSignal,
+) => runLocalLoop({ model, start, shard, plan, random, signal });
 
 /** A model whose gradient is the parameters themselves, f(w) = ‖w‖²/2, and which notes the samples it saw. */
 function quadratic(parameterSize: number, seen: number[][] = []): Model {
@@ -49,7 +51,7 @@ function indexed(size: number): Dataset {
   };
 }
 
-describe("trainLocally", () => {
+describe("the local loop", () => {
   let engine: LearningEngine;
   let model: Model;
   const start = initialiseParameters(CONFIG, keyedRandom("start"));
@@ -66,7 +68,7 @@ describe("trainLocally", () => {
       [3, 0.486],
     ] as const) {
       const plan = { localSteps, batchSize: 1, learningRate: 0.1, momentum: 0.9 };
-      const { parameters } = await trainLocally(quadratic(1), Float32Array.of(1), indexed(1), plan, keyedRandom("x"));
+      const { parameters } = await train(quadratic(1), Float32Array.of(1), indexed(1), plan, keyedRandom("x"));
       assert.ok(Math.abs((parameters[0] as number) - expected) < 1e-6, `${parameters[0]}`);
     }
   });
@@ -76,10 +78,10 @@ describe("trainLocally", () => {
 
     it(`learns with ${optimiser}, whose statistics start anew every round`, async () => {
       const [shard, fresh] = [clusters(200), clusters(300)];
-      const { parameters } = await trainLocally(model, start, shard, plan, keyedRandom(optimiser));
+      const { parameters } = await train(model, start, shard, plan, keyedRandom(optimiser));
       assert.ok((await meanLoss(model, parameters, fresh)) < 0.2);
       // Nothing is left of the first round in the second.
-      const again = await trainLocally(model, start, shard, plan, keyedRandom(optimiser));
+      const again = await train(model, start, shard, plan, keyedRandom(optimiser));
       assert.deepEqual(again.parameters, parameters);
     });
   }
@@ -87,7 +89,7 @@ describe("trainLocally", () => {
     const plan = { localSteps: 1, batchSize: 1, learningRate: 0.1, optimiser: "adagrad", epsilon: 1e-3 } as const;
     const weightAfter = async (localSteps: number): Promise<number> => {
       const steps = { ...plan, localSteps, initialAccumulator: 0 };
-      const trained = await trainLocally(quadratic(1), Float32Array.of(1), indexed(1), steps, keyedRandom("x"));
+      const trained = await train(quadratic(1), Float32Array.of(1), indexed(1), steps, keyedRandom("x"));
       return trained.parameters[0] as number;
     };
     const w1 = 1 - 0.1 / 1.001;
@@ -99,7 +101,7 @@ describe("trainLocally", () => {
   it("learns: three clusters from an untrained model", async () => {
     const [shard, fresh] = [clusters(200), clusters(300)];
     const before = await meanLoss(model, start, fresh);
-    const { parameters, trainLoss } = await trainLocally(model, start, shard, PLAN, keyedRandom("learn"));
+    const { parameters, trainLoss } = await train(model, start, shard, PLAN, keyedRandom("learn"));
     assert.ok(trainLoss < before, `mean training loss ${trainLoss}, loss before ${before}`);
     assert.ok((await meanLoss(model, parameters, fresh)) < 0.2);
     assert.ok((await accuracy(model, parameters, fresh)) > 0.93);
@@ -109,9 +111,9 @@ describe("trainLocally", () => {
     const copy = start.slice();
     const random = keyedRandom("member", 1);
     random.normal();
-    const first = await trainLocally(model, start, clusters(50), PLAN, random);
-    assert.deepEqual(await trainLocally(model, start, clusters(50), PLAN, keyedRandom("member", 1)), first);
-    assert.notDeepEqual(await trainLocally(model, start, clusters(50), PLAN, keyedRandom("member", 2)), first);
+    const first = await train(model, start, clusters(50), PLAN, random);
+    assert.deepEqual(await train(model, start, clusters(50), PLAN, keyedRandom("member", 1)), first);
+    assert.notDeepEqual(await train(model, start, clusters(50), PLAN, keyedRandom("member", 2)), first);
     assert.deepEqual(start, copy);
   });
 
@@ -125,15 +127,15 @@ describe("trainLocally", () => {
     };
     assert.ok(model.step !== undefined);
     assert.deepEqual(
-      await trainLocally(withoutStep, start, clusters(50), PLAN, keyedRandom("paths")),
-      await trainLocally(model, start, clusters(50), PLAN, keyedRandom("paths")),
+      await train(withoutStep, start, clusters(50), PLAN, keyedRandom("paths")),
+      await train(model, start, clusters(50), PLAN, keyedRandom("paths")),
     );
   });
 
   it("shows every sample once per pass, in another order each pass, in batches of one size", async () => {
     const seen: number[][] = [];
     const plan = { localSteps: 6, batchSize: 5, learningRate: 0.1, momentum: 0 };
-    await trainLocally(quadratic(1, seen), Float32Array.of(1), indexed(10), plan, keyedRandom("passes"));
+    await train(quadratic(1, seen), Float32Array.of(1), indexed(10), plan, keyedRandom("passes"));
     assert.ok(seen.every((batch) => batch.length === 5));
     const passes = [0, 2, 4].map((k) => [...(seen[k] as number[]), ...(seen[k + 1] as number[])]);
     for (const pass of passes)
@@ -147,26 +149,20 @@ describe("trainLocally", () => {
   it("fills batches larger than the shard from further passes", async () => {
     const seen: number[][] = [];
     const plan = { localSteps: 1, batchSize: 7, learningRate: 0.1, momentum: 0 };
-    await trainLocally(quadratic(1, seen), Float32Array.of(1), indexed(3), plan, keyedRandom("small"));
+    await train(quadratic(1, seen), Float32Array.of(1), indexed(3), plan, keyedRandom("small"));
     assert.deepEqual((seen[0] as number[]).slice(0, 6).toSorted(), [0, 0, 1, 1, 2, 2]);
   });
 
   it("DIVERGED: a learning rate that blows the model up is an error, not a NaN update", async () => {
     const refused = { code: "DIVERGED" };
     await assert.rejects(
-      trainLocally(model, start, clusters(50), { ...PLAN, localSteps: 200, learningRate: 100 }, keyedRandom("x")),
+      train(model, start, clusters(50), { ...PLAN, localSteps: 200, learningRate: 100 }, keyedRandom("x")),
       refused,
     );
     // The last step's damage shows in no loss.
     const huge = new Float32Array(parameterCount(CONFIG)).fill(3e38);
     await assert.rejects(
-      trainLocally(
-        quadratic(huge.length),
-        huge,
-        indexed(2),
-        { ...PLAN, localSteps: 1, learningRate: 4 },
-        keyedRandom("x"),
-      ),
+      train(quadratic(huge.length), huge, indexed(2), { ...PLAN, localSteps: 1, learningRate: 4 }, keyedRandom("x")),
       refused,
     );
   });
@@ -183,7 +179,7 @@ describe("trainLocally", () => {
       },
     };
     await assert.rejects(
-      trainLocally(model, Float32Array.of(1), indexed(3), PLAN, keyedRandom("x"), stopping.signal),
+      train(model, Float32Array.of(1), indexed(3), PLAN, keyedRandom("x"), stopping.signal),
       /the round is over/,
     );
     assert.equal(seen.length, 3);
@@ -191,8 +187,8 @@ describe("trainLocally", () => {
 
   it("WRONG_SHAPE: an empty shard, a global model of another size", async () => {
     const empty: Dataset = { features: new Float32Array(), labels: new Int32Array(), inputs: 4, classes: 3, size: 0 };
-    await assert.rejects(trainLocally(model, start, empty, PLAN, keyedRandom("x")), { code: "WRONG_SHAPE" });
-    await assert.rejects(trainLocally(model, start.subarray(1), clusters(50), PLAN, keyedRandom("x")), {
+    await assert.rejects(train(model, start, empty, PLAN, keyedRandom("x")), { code: "WRONG_SHAPE" });
+    await assert.rejects(train(model, start.subarray(1), clusters(50), PLAN, keyedRandom("x")), {
       code: "WRONG_SHAPE",
     });
   });

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ClientConfigOf } from "../../protocol/recipe/clientConfig.ts";
+import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
+import type { Model } from "../model.ts";
+import type { AuxiliaryTensor, LocalAlgorithm } from "./localAlgorithm.ts";
+import { type LocalHooks, requireFinite, runLocalLoop } from "./localLoop.ts";
+import { shardGradient } from "./shardGradient.ts";
+import { loopOf, receivedState } from "./taskState.ts";
+import { difference, joined } from "./vectors.ts";
+
+/**
+ * The member's part of FedEBA+ (Doc3, arXiv 2301.12407; spec B11). Weights follow from the reported losses of the received model, on the
+ * validators' side (`fedeba` in src/aggregation).
+ *
+ * Gradient alignment: `fedeba.gradient` travels beside the model and is g̃ = Σ p_i·∇F_i(w). A member sends ∇F_i(w^t) − g̃, so that the rule's mean
+ * replaces it, and its steps follow (1−α)∇F_i(w) + α·g̃. The g̃ it has is that of the round before; while there is none (all zero) steps are plain.
+ * Model alignment: a member sends (1−α)Δ_i + α(w_i^{t,1} − w^t), whose mean is that of both with the same weights.
+ */
+export function fedEba(
+  { gradientAlpha, modelAlpha }: ClientConfigOf<"fedeba">,
+  plan: TrainingPlan,
+  model: Model,
+): LocalAlgorithm {
+  const size = model.parameterCount;
+  const auxiliary: readonly AuxiliaryTensor[] = gradientAlpha > 0 ? [{ name: "fedeba.gradient", shape: [size] }] : [];
+  return {
+    auxiliary,
+    async train(task) {
+      const { parameters: start, auxiliary: received } = receivedState(task, model, auxiliary);
+      const fair = received[0];
+      let firstStep: Float32Array | undefined;
+      const afterStep: LocalHooks["afterStep"] = (parameters, step) => {
+        if (step === 0) firstStep = difference(parameters, start);
+      };
+      const result = await runLocalLoop(
+        loopOf(task, model, plan, start, {
+          ...(fair?.some((value) => value !== 0) ? { correct: leaning(fair, gradientAlpha) } : {}),
+          ...(modelAlpha > 0 ? { afterStep } : {}),
+        }),
+      );
+      const walked = difference(result.parameters, start);
+      const sent = firstStep === undefined ? walked : blended(walked, firstStep, modelAlpha);
+      const { trainLoss } = result;
+      if (fair === undefined) return { delta: sent, trainLoss, local: task.local };
+      const { gradient } = await shardGradient(model, start, task.shard, task.signal);
+      requireFinite(gradient, plan);
+      return { delta: joined(sent, difference(gradient, fair)), trainLoss, local: task.local };
+    },
+  };
+}
+
+/** (1−α)·a + α·b. */
+function blended(a: Float32Array, b: Float32Array, alpha: number): Float32Array {
+  return a.map((value, i) => (1 - alpha) * value + alpha * (b[i] as number) + 0);
+}
+
+/** gradient ← (1−α)·gradient + α·g̃. */
+function leaning(fair: Float32Array, alpha: number): NonNullable<LocalHooks["correct"]> {
+  return (gradient) => {
+    for (let i = 0; i < gradient.length; i++)
+      gradient[i] = (1 - alpha) * (gradient[i] as number) + alpha * (fair[i] as number);
+  };
+}
+
+/**
+ * Angle between the members' losses and equal losses, in radians: arccos(ΣF/(‖F‖√K)); FedEBA+ calls a round unfair where it is above a threshold.
+ * Losses that are not finite are left out; without any, or with all 0, the angle is 0.
+ */
+export function lossAngle(losses: readonly number[]): number {
+  const finite = losses.filter(Number.isFinite);
+  const length = Math.hypot(...finite);
+  if (!(length > 0)) return 0;
+  const cosine = finite.reduce((sum, loss) => sum + loss, 0) / (length * Math.sqrt(finite.length));
+  return Math.acos(Math.min(1, Math.max(-1, cosine)));
+}

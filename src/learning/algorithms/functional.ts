@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ConfigError } from "../../protocol/errors.ts";
+import type { ClientConfigOf } from "../../protocol/recipe/clientConfig.ts";
+import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
+import { EVALUATION, type Model } from "../model.ts";
+import type { AuxiliaryTensor, LocalAlgorithm } from "./localAlgorithm.ts";
+import { type LocalHooks, runLocalLoop } from "./localLoop.ts";
+import { probabilities } from "./probabilities.ts";
+import { loopOf, receivedState } from "./taskState.ts";
+import { addScaled, difference, joined, row } from "./vectors.ts";
+
+/** Samples per forward pass. */
+const CHUNK = 256;
+
+/** Samples without labels that all members have: m × inputs, row-major. */
+export interface UnlabelledSet {
+  readonly features: Float32Array;
+  readonly size: number;
+}
+
+/**
+ * Aggregation in function space (Doc4 §3.3.1; spec B17): what travels is the class probabilities of a shared unlabelled set U, P̄ = Σλ_i P_i, not
+ * weights, so that members may have different architectures. The member's own model stays with it and trains on CE + γ·KL(P̄ ‖ p_i on U), the
+ * second term on as many samples of U as a batch has, drawn anew each step. Before the first P̄ (all zero) the term is absent.
+ *
+ * The model's coordinates of the update are 0.
+ *
+ * Training throws ConfigError without U, or with one of another size than the recipe says.
+ */
+export function functional(
+  { samples, gamma, floor }: ClientConfigOf<"functional">,
+  plan: TrainingPlan,
+  model: Model,
+  unlabelled: UnlabelledSet | undefined,
+): LocalAlgorithm {
+  const { inputs, classes } = model.config;
+  const auxiliary: readonly AuxiliaryTensor[] = [{ name: "functional.probabilities", shape: [samples, classes] }];
+  return {
+    auxiliary,
+    async train(task) {
+      const { parameters: received, auxiliary: shared } = receivedState(task, model, auxiliary);
+      const set = requireSet(unlabelled, samples);
+      const mean = shared[0] as Float32Array;
+      const start = task.local["model"] ?? received;
+      const targets = mean.some((value) => value !== 0) ? normalisedRows(mean, classes, floor) : undefined;
+      const gradient: LocalHooks["gradient"] = async ({ parameters, batch, mode, random }) => {
+        const own = await model.valueAndGradient(parameters, batch, {}, mode);
+        const chosen = random.permutation(samples).slice(0, batch.size);
+        const features = joined(...chosen.map((index) => row(set.features, index, inputs)));
+        const softTargets = joined(...chosen.map((index) => row(targets as Float32Array, index, classes)));
+        // The gradient of the cross-entropy with constant targets is that of KL(targets ‖ p).
+        const agreement = await model.valueAndGradient(
+          parameters,
+          { features, size: chosen.length },
+          { softTargets },
+          EVALUATION,
+        );
+        addScaled(own.gradient, gamma, agreement.gradient);
+        return own;
+      };
+      const hooks = targets === undefined || gamma === 0 ? undefined : { gradient };
+      const { parameters, trainLoss } = await runLocalLoop(loopOf(task, model, plan, start, hooks));
+      const predicted = await probabilitiesOn(model, parameters, set);
+      const delta = joined(new Float32Array(model.parameterCount), difference(predicted, mean));
+      return { delta, trainLoss, local: { ...task.local, model: parameters } };
+    },
+    personalise: async (task) => task.local["model"] ?? receivedState(task, model, auxiliary).parameters.slice(),
+  };
+}
+
+function requireSet(set: UnlabelledSet | undefined, samples: number): UnlabelledSet {
+  if (set?.size === samples) return set;
+  throw new ConfigError(
+    `The recipe aggregates predictions on ${samples} shared samples, and ${set?.size ?? "none"} were given. Give the run's unlabelled set.`,
+    { samples, given: set?.size },
+  );
+}
+
+/** Class probabilities of every sample, size × classes. */
+async function probabilitiesOn(
+  model: Model,
+  parameters: Float32Array,
+  { features, size }: UnlabelledSet,
+): Promise<Float32Array> {
+  const { inputs, classes } = model.config;
+  const all = new Float32Array(size * classes);
+  for (let first = 0; first < size; first += CHUNK) {
+    const count = Math.min(CHUNK, size - first);
+    const part = { features: features.subarray(first * inputs, (first + count) * inputs), size: count };
+    const { logits } = await model.forward(parameters, part, EVALUATION);
+    for (let b = 0; b < count; b++) all.set(probabilities(row(logits, b, classes)), (first + b) * classes);
+  }
+  return all;
+}
+
+/** Rows lifted to the floor and scaled to sum 1: the rule and the grid leave them only near it. */
+export function normalisedRows(values: Float32Array, classes: number, floor: number): Float32Array {
+  const rows = values.map((value) => Math.max(value, floor));
+  for (let start = 0; start < rows.length; start += classes) {
+    const part = rows.subarray(start, start + classes);
+    const sum = part.reduce((total, value) => total + value, 0);
+    for (let c = 0; c < classes; c++) part[c] = (part[c] as number) / sum;
+  }
+  return rows;
+}
