@@ -9,11 +9,12 @@ import { privacySchema } from "../../protocol/recipe/privacyConfig.ts";
 import { serverOptimiserSchema } from "../../protocol/recipe/serverOptimiserConfig.ts";
 import { trainingSchema } from "../../protocol/recipe/trainingConfig.ts";
 import { attackSchema } from "../attacks/attackConfig.ts";
+import { studySchema } from "../studies/table.ts";
 
 const count = z.int().min(1).max(1_000_000);
 
-/** One federation to simulate: what a run's recipe says, and the data, members and attackers that it meets. */
-export const cellSchema = z.strictObject({
+/** A federation to simulate: what a run's recipe says, and the data, members and attackers that it meets. */
+const federationSchema = z.strictObject({
   /** N. */
   members: count.max(2_048),
   /** K/N: the share of members invited to a round, drawn anew each round; 1 invites all. */
@@ -44,7 +45,8 @@ export const cellSchema = z.strictObject({
   serverOptimiser: serverOptimiserSchema.optional(),
   /** α of the reputation rule. */
   reputationMemory: z.number().min(0).lt(1).default(0.9),
-  attack: attackSchema.optional(),
+  /** One attack, or several that the same attackers carry out one after the other. */
+  attack: z.union([attackSchema, z.array(attackSchema).min(1).max(4)]).optional(),
   evaluate: z
     .strictObject({
       /** Every how many rounds; the last is always evaluated. */
@@ -55,9 +57,14 @@ export const cellSchema = z.strictObject({
     .prefault({}),
 });
 
+export type FederationConfig = z.infer<typeof federationSchema>;
+
+/** What a cell runs: a federation, or a study of one mechanism (src/simulation/studies). */
+export const cellSchema = z.union([z.strictObject({ study: studySchema }), federationSchema]);
+
 export type CellConfig = z.infer<typeof cellSchema>;
 
 /** The model of a cell, once its data are known. @throws z.ZodError */
-export function modelOf(cell: CellConfig, data: { readonly inputs: number; readonly classes: number }) {
+export function modelOf(cell: FederationConfig, data: { readonly inputs: number; readonly classes: number }) {
   return modelSchema.parse({ ...cell.model, inputs: data.inputs, classes: data.classes });
 }

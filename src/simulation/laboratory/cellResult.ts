@@ -38,6 +38,8 @@ export const cellResultSchema = z.strictObject({
     /** ε of the whole run where privacy is on. */
     epsilon: measure,
   }),
+  /** What a study measured, by name; {} for a federation. */
+  figures: z.record(z.string(), z.number()),
   /** Every member's accuracy in the end, by id. */
   clients: z.array(z.number()),
   traffic: z.strictObject({

@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { ConfigError } from "../../protocol/errors.ts";
-import type { CellResult } from "./cellResult.ts";
-import { type Group, groupsOf, type Measure } from "./summary.ts";
+import { type CellResult, cellResultSchema } from "./cellResult.ts";
+import { type Group, groupsOf, type Measure, spreadOf } from "./summary.ts";
 
-const measures = [
-  "accuracy",
-  "loss",
-  "clientMean",
-  "clientStd",
-  "clientWorst",
-  "jain",
-  "detectionRecall",
-  "detectionFalsePositives",
-  "jacobian",
-  "epsilon",
-  "uplinkShare",
-  "failedRounds",
-  "roundsToTarget",
-  "trainingShare",
-  "seconds",
-] as const;
+/** Measures of a whole group that are not one of a result's own. */
+const DERIVED = ["uplinkShare", "failedRounds", "roundsToTarget", "trainingShare", "seconds"] as const;
+const FINAL = Object.keys(cellResultSchema.shape.final.shape) as Measure[];
 
 const labels = z.record(z.string(), z.string());
 
@@ -31,7 +17,8 @@ const labels = z.record(z.string(), z.string());
 export const claimSchema = z
   .strictObject({
     claim: z.string().min(1).max(300),
-    measure: z.enum(measures),
+    /** A measure of every result (accuracy, clientStd, …), one of `DERIVED`, or a figure that a study gives. */
+    measure: z.string().min(1).max(100),
     of: labels,
     against: labels.optional(),
     ratioTo: labels.optional(),
@@ -67,13 +54,13 @@ function judge(claim: Claim, groups: readonly Group[]): JudgedClaim {
   if (subjects.length === 0)
     throw new ConfigError(`The claim "${claim.claim}" speaks of ${JSON.stringify(of)}, which no result has.`);
   const values = subjects.map((subject) => {
-    const value = valueOf(subject, claim);
+    const value = averageOf(subject, claim);
     const other = against ?? ratioTo;
     if (other === undefined || value === undefined) return value;
     const opposite = groups.find((group) => sameBut(group, subject, of, other));
     if (opposite === undefined)
       throw new ConfigError(`The claim "${claim.claim}" compares with ${JSON.stringify(other)}, which no result has.`);
-    const base = valueOf(opposite, claim);
+    const base = averageOf(opposite, claim);
     if (base === undefined) return undefined;
     return against === undefined ? value / base : value - base;
   });
@@ -100,10 +87,10 @@ function leastFavourable(values: readonly number[], min = -Infinity, max = Infin
 }
 
 /** A measure of a group, averaged over its seeds. */
-function valueOf({ results, spread }: Group, { measure, target = 0 }: Claim): number | undefined {
+function averageOf({ results, spread }: Group, { measure, target = 0 }: Claim): number | undefined {
   const average = (of: (result: CellResult) => number): number =>
     results.reduce((sum, result) => sum + of(result), 0) / results.length;
-  switch (measure) {
+  switch (measure as (typeof DERIVED)[number]) {
     case "uplinkShare":
       return average(({ traffic }) => traffic.uplinkBytes / traffic.denseUplinkBytes);
     case "failedRounds":
@@ -117,7 +104,8 @@ function valueOf({ results, spread }: Group, { measure, target = 0 }: Claim): nu
         ({ points }) => points.find(({ accuracy }) => accuracy !== null && accuracy >= target)?.round ?? Infinity,
       );
     default:
-      return spread(measure satisfies Measure)?.mean;
+      if (FINAL.includes(measure as Measure)) return spread(measure as Measure)?.mean;
+      return spreadOf(results.map(({ figures }) => figures[measure] ?? null))?.mean;
   }
 }
 

@@ -17,6 +17,7 @@ const FOLDERS = [
   "round/serverLearning",
   "simulation/attacks",
   "simulation/laboratory",
+  "simulation/studies",
 ];
 
 let digest: string | undefined;

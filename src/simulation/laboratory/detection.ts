@@ -13,15 +13,15 @@ export class Detection {
     this.#attackers = attackers;
   }
 
-  add({ invited, kept }: RoundFacts): void {
+  add({ invited, kept, attacked }: RoundFacts): void {
     if (this.#attackers === undefined) return;
     const keptIds = new Set(kept);
     for (const { id } of invited) {
       const accused = !keptIds.has(id);
-      if (this.#attackers.has(id)) {
+      if (attacked.has(id)) {
         this.#attacks += 1;
         if (accused) this.#caught += 1;
-      } else {
+      } else if (!this.#attackers.has(id)) {
         this.#honest += 1;
         if (accused) this.#falselyAccused += 1;
       }

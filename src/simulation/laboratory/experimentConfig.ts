@@ -91,7 +91,7 @@ export function cellsOf(experiment: ExperimentConfig): Cell[] {
     }`;
     const parsed = cellSchema.safeParse(merged);
     if (!parsed.success) throw new ConfigError(`${where}: ${z.prettifyError(parsed.error)}`);
-    requirePossible(parsed.data, where);
+    if (!("study" in parsed.data)) requirePossible(parsed.data, where);
     for (const seed of experiment.seeds) cells.push({ id: idOf(parsed.data, seed), labels, seed, config: parsed.data });
   }
   if (cells.length === 0) throw new ConfigError(`${experiment.name}: \`except\` leaves no cell to run.`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type LoadedData, loadData, partition } from "../../data/dataConfig.ts";
+import { loadData, partition } from "../../data/dataConfig.ts";
 import { splitLocally } from "../../data/deal.ts";
 import type { LocalAlgorithm, LocalState } from "../../learning/algorithms/localAlgorithm.ts";
 import { localAlgorithm } from "../../learning/algorithms/table.ts";
@@ -12,10 +12,13 @@ import { keyedRandom, type Random } from "../../protocol/random.ts";
 import { serverOptimiserOf } from "../../protocol/recipe.ts";
 import { REPUTATION_ONE } from "../../protocol/reputation.ts";
 import { initialServerState, type ServerState } from "../../protocol/serverState.ts";
+import type { ServerStrategy } from "../../round/serverLearning/strategy.ts";
 import type { UpdateBounds } from "../../update/clip.ts";
-import { emptyResidual } from "../../update/prepareUpdate.ts";
-import { type Attackers, chooseAttackers } from "./attackers.ts";
-import { type CellConfig, modelOf } from "./cellConfig.ts";
+import { emptyResidual } from "../../update/residual.ts";
+import type { AttackLearner, Symmetry } from "../attacks/attack.ts";
+import type { AttackConfig } from "../attacks/attackConfig.ts";
+import { Attackers } from "./attackers.ts";
+import { type FederationConfig, modelOf } from "./cellConfig.ts";
 
 /** A member as the laboratory keeps it. */
 export interface Member {
@@ -27,23 +30,39 @@ export interface Member {
   local: LocalState;
   residual: Float64Array;
   reputation: number;
+  /** Mean Shapley value so far, integers in 2^-20 nats; only where the rule weighs by it. */
+  contribution: number | undefined;
+  /** What the rule remembers of the member. */
+  ruleState: number | undefined;
   /** The last round whose update was kept; 0 before. */
   lastKept: number;
 }
 
+export interface ServerSide {
+  readonly strategy: ServerStrategy;
+  state: unknown;
+  /** Models for single members, by id, where the strategy personalises. */
+  personal: ReadonlyMap<number, Float32Array> | undefined;
+}
+
 /** Everything a simulated run consists of. */
 export interface Federation {
-  readonly config: CellConfig;
+  readonly config: FederationConfig;
   readonly seed: number;
   readonly random: Random;
   readonly model: Model;
   readonly test: Dataset;
   readonly members: readonly Member[];
   readonly attackers: Attackers | undefined;
+  /** What attacks that optimise a model, or hide behind its symmetries, work with. */
+  readonly attackLearner: AttackLearner | undefined;
+  readonly symmetry: Symmetry | undefined;
   readonly layout: ModelLayout;
   readonly bounds: UpdateBounds;
   master: Float64Array;
   serverState: ServerState;
+  /** Learning on the server's side, and what it remembers. */
+  readonly server: ServerSide | undefined;
   /** The master model before the last round, for attackers that replay its movement. */
   previousMaster: Float64Array | undefined;
 }
@@ -58,14 +77,15 @@ export interface Surroundings {
 
 /** Deals the data, makes the members and the initial model. The same cell and seed give the same federation. */
 export async function assemble(
-  config: CellConfig,
+  config: FederationConfig,
   seed: number,
   { engine, dataRoot, without = [] }: Surroundings,
 ): Promise<Federation> {
   const random = keyedRandom("foedus.laboratory", seed);
-  const data: LoadedData = await loadData(config.data, { root: dataRoot, seed });
+  const data = await loadData(config.data, { root: dataRoot, seed: `laboratory ${seed}` });
   const model = await engine.load(modelOf(config, data.train));
-  const attackers = chooseAttackers(config, random);
+  const ids = Array.from({ length: config.members }, (_, i) => i + 1);
+  const attackers = config.attack === undefined ? undefined : new Attackers(listOf(config.attack), ids, random);
   const shards = partition(data, config.members, config.partition, random.derive("partition"));
   const probe = localAlgorithm(config.client, config.training, model);
   const members: Member[] = [];
@@ -85,6 +105,8 @@ export async function assemble(
       local: {},
       residual: emptyResidual(layout),
       reputation: REPUTATION_ONE,
+      contribution: undefined,
+      ruleState: undefined,
       lastKept: 0,
     });
   }
@@ -105,6 +127,8 @@ export async function assemble(
     test: data.test,
     members,
     attackers,
+    attackLearner: undefined,
+    symmetry: undefined,
     layout,
     bounds: {
       maxCoordinate: Math.min(16_777_215, Math.floor(config.update.maxCoordinate * unit)),
@@ -112,12 +136,13 @@ export async function assemble(
     },
     master: masterFromFloat(initial, layout),
     serverState: initialServerState(serverOptimiserOf(config), layout.size),
+    server: undefined,
     previousMaster: undefined,
   };
 }
 
 /** The model's tensors, then the algorithm's auxiliary ones. */
-function layoutOf({ update }: CellConfig, model: Model, { auxiliary }: LocalAlgorithm): ModelLayout {
+function layoutOf({ update }: FederationConfig, model: Model, { auxiliary }: LocalAlgorithm): ModelLayout {
   return modelLayout(
     [...model.layout, ...auxiliary].map(({ name, shape }) => ({
       name,
@@ -130,4 +155,9 @@ function layoutOf({ update }: CellConfig, model: Model, { auxiliary }: LocalAlgo
 
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/** One attack, or several by the same attackers. */
+function listOf(attack: NonNullable<FederationConfig["attack"]>): readonly [AttackConfig, ...AttackConfig[]] {
+  return (Array.isArray(attack) ? attack : [attack]) as [AttackConfig, ...AttackConfig[]];
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { jainIndex } from "../../numerics/metrics/fairness.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import { keccak256 } from "../../protocol/hash.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
-import { jainIndex } from "../metrics/fairness.ts";
+import { runStudy, type StudyConfig } from "../studies/table.ts";
+import type { FederationConfig } from "./cellConfig.ts";
 import { type CellResult, type RoundPoint, roundPointSchema } from "./cellResult.ts";
 import { codeDigest } from "./codeDigest.ts";
 import { Detection } from "./detection.ts";
@@ -21,7 +24,18 @@ export interface CellSurroundings extends Surroundings {
 
 /** Runs one cell from its data to its result. The same cell and seed give the same result, but for the seconds. */
 export async function runCell(experiment: string, cell: Cell, surroundings: CellSurroundings): Promise<CellResult> {
-  const { config, seed } = cell;
+  return "study" in cell.config
+    ? runStudyCell(experiment, cell, cell.config.study, surroundings)
+    : runFederation(experiment, cell, cell.config, surroundings);
+}
+
+async function runFederation(
+  experiment: string,
+  cell: Cell,
+  config: FederationConfig,
+  surroundings: CellSurroundings,
+): Promise<CellResult> {
+  const { seed } = cell;
   const started = performance.now();
   const federation = await assemble(config, seed, surroundings);
   const traffic = new Traffic(federation);
@@ -65,11 +79,51 @@ export async function runCell(experiment: string, cell: Cell, surroundings: Cell
       jacobian: config.evaluate.jacobianSamples > 0 ? finite(await jacobianOf(federation)) : null,
       epsilon: null,
     },
+    figures: {},
     clients: [...evaluation.clients],
     traffic: traffic.result(),
     rounds: { finalised, failed, refused, reason },
     head: headOf(federation),
     seconds: { total: (performance.now() - started) / 1000, training: trainingSeconds },
+  };
+}
+
+async function runStudyCell(
+  experiment: string,
+  { id, labels, seed }: Cell,
+  config: StudyConfig,
+  surroundings: CellSurroundings,
+): Promise<CellResult> {
+  const started = performance.now();
+  const figures = await runStudy(config, seed, surroundings);
+  surroundings.onRound?.(1, 1);
+  return {
+    version: 1,
+    experiment,
+    id,
+    code: codeDigest(),
+    labels,
+    seed,
+    parameters: 0,
+    points: [],
+    final: {
+      accuracy: null,
+      loss: null,
+      clientMean: null,
+      clientStd: null,
+      clientWorst: null,
+      jain: null,
+      detectionRecall: null,
+      detectionFalsePositives: null,
+      jacobian: null,
+      epsilon: null,
+    },
+    figures: { ...figures },
+    clients: [],
+    traffic: { uplinkBytes: 0, downlinkBytes: 0, denseUplinkBytes: 0 },
+    rounds: { finalised: 0, failed: 0, refused: 0, reason: null },
+    head: "",
+    seconds: { total: (performance.now() - started) / 1000, training: 0 },
   };
 }
 

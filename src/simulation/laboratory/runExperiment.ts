@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Worker } from "node:worker_threads";
 import { FoedusError } from "../../protocol/errors.ts";
+import type { CellConfig } from "./cellConfig.ts";
 import type { CellResult } from "./cellResult.ts";
 import { codeDigest } from "./codeDigest.ts";
 import { type Cell, cellsOf, type ExperimentConfig } from "./experimentConfig.ts";
@@ -149,7 +150,7 @@ class Progress {
   constructor(cells: number, waiting: readonly Cell[], tell: ((progress: ExperimentProgress) => void) | undefined) {
     this.#cells = cells;
     this.#found = cells - waiting.length;
-    this.#total = waiting.reduce((sum, { config }) => sum + config.rounds, 0);
+    this.#total = waiting.reduce((sum, { config }) => sum + roundsOf(config), 0);
     this.#tell = tell;
     this.#report();
   }
@@ -177,4 +178,9 @@ class Progress {
       secondsLeft: share > 0 && seconds > 1 ? (seconds / share) * (1 - share) : undefined,
     });
   }
+}
+
+/** A study counts as one. */
+function roundsOf(config: CellConfig): number {
+  return "study" in config ? 1 : config.rounds;
 }

@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Aggregate, aggregate } from "../../aggregation/aggregate.ts";
 import { AggregationError } from "../../aggregation/aggregationError.ts";
-import { masterInMemory } from "../../aggregation/masterInMemory.ts";
-import { serverOptimiserInMemory } from "../../aggregation/serverOptimiserInMemory.ts";
+import { needsOf } from "../../aggregation/needsOf.ts";
 import type { LocalOutcome } from "../../learning/algorithms/localAlgorithm.ts";
-import { meanLoss } from "../../learning/evaluate.ts";
-import { toHex, utf8 } from "../../protocol/bytes.ts";
+import { accuracy, meanLoss } from "../../learning/evaluate.ts";
+import { DecodeError } from "../../protocol/errors.ts";
 import { splitMaster } from "../../protocol/grid.ts";
-import { keccak256 } from "../../protocol/hash.ts";
-import { lossOnGrid } from "../../protocol/lossOnGrid.ts";
-import { REPUTATION_ONE } from "../../protocol/reputation.ts";
-import { chunkInMemory } from "../../protocol/updateChunk.ts";
-import type { VerifiedUpdate } from "../../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
 import { checkPayload } from "../../update/checkPayload.ts";
-import { type PreparedUpdate, prepareUpdate } from "../../update/prepareUpdate.ts";
+import type { PreparedUpdate } from "../../update/preparedUpdate.ts";
+import { prepareUpdate } from "../../update/prepareUpdate.ts";
+import { aggregateRound } from "./aggregateRound.ts";
 import type { Federation, Member } from "./federation.ts";
-import { lossIsNeeded } from "./needs.ts";
 
 /** What a round did, for the record. */
 export interface RoundFacts {
@@ -26,6 +20,8 @@ export interface RoundFacts {
   readonly kept: readonly number[];
   /** Members whose update was refused, with the refusal's name. */
   readonly refused: readonly { readonly id: number; readonly reason: string }[];
+  /** Members that attacked. */
+  readonly attacked: ReadonlySet<number>;
   /** Why the round failed; the model then stays as it was. */
   readonly failed?: string;
   readonly uplinkBytes: number;
@@ -33,14 +29,22 @@ export interface RoundFacts {
   readonly trainingSeconds: number;
 }
 
+interface Trained {
+  readonly member: Member;
+  readonly outcome: LocalOutcome;
+}
+
 /** One member's upload on its way to the validators. */
-interface Upload {
+export interface Upload {
   readonly member: Member;
   readonly samples: number;
-  /** Loss of the received model, nats; only where the rule asks. */
+  /** Loss of the received model on the member's shard as it says, nats, and its accuracy there; 0 where the rule does not ask. */
   readonly loss: number;
+  readonly accuracy: number;
+  /** Rounds between the model that it was trained from and the head. */
+  readonly staleness: number;
   readonly prepared: PreparedUpdate;
-  /** Adopted if the update is kept; undefined for attackers, who keep no account. */
+  /** What the member remembers if it is kept; undefined for what an attacker made up. */
   readonly outcome: LocalOutcome | undefined;
 }
 
@@ -54,14 +58,15 @@ export async function simulateRound(federation: Federation, round: number, kerne
   const started = performance.now();
   const trained = await train(federation, round, invited, view);
   const trainingSeconds = (performance.now() - started) / 1000;
-  const uploads = await upload(federation, round, trained, view);
-  const { accepted, refused } = await judge(federation, uploads);
+  const uploads = await prepareUploads(federation, round, trained, view);
+  const { accepted, refused } = await judge(federation, round, uploads);
   const facts = {
     round,
     invited,
     refused,
+    attacked: new Set(invited.map(({ id }) => id).filter((id) => federation.attackers?.acts(id, round))),
     trainingSeconds,
-    uplinkBytes: sum(uploads.map(({ prepared }) => prepared.payload.length)),
+    uplinkBytes: uploads.reduce((sum, { prepared }) => sum + prepared.payload.length, 0),
   };
   try {
     const { kept } = await aggregateRound(federation, round, accepted, kernels);
@@ -80,11 +85,6 @@ function inviteMembers({ members, config, random }: Federation, round: number): 
   const count = Math.max(1, Math.ceil(config.participation * members.length));
   const order = random.derive("cohort", round).permutation(members.length).slice(0, count);
   return order.sort((a, b) => a - b).map((at) => members[at] as Member);
-}
-
-interface Trained {
-  readonly member: Member;
-  readonly outcome: LocalOutcome;
 }
 
 async function train(
@@ -109,39 +109,48 @@ async function train(
 }
 
 /** What leaves each member: honest updates as a node prepares them, crafted ones in place of the attackers' own. */
-async function upload(
+async function prepareUploads(
   federation: Federation,
   round: number,
   trained: readonly Trained[],
   state: Float32Array,
 ): Promise<readonly Upload[]> {
-  const { attackers, layout, bounds, config, master, model, previousMaster } = federation;
+  const { attackers, layout, bounds, config, master, model, previousMaster, random } = federation;
   const crafted = await attackers?.craft({
     round,
     trained: trained.map(({ member, outcome }) => ({ id: member.id, delta: outcome.delta })),
-    state,
+    received: state,
     previous: previousMaster === undefined ? undefined : splitMaster(previousMaster, layout).view,
-    model,
+    rule: config.aggregation,
+    learner: federation.attackLearner,
+    symmetry: federation.symmetry,
   });
-  const needsLoss = lossIsNeeded(config);
+  const needs = needsOf(config.aggregation);
+  const received = state.subarray(0, model.parameterCount);
   const uploads: Upload[] = [];
   for (const { member, outcome } of trained) {
-    const false_ = crafted?.get(member.id);
+    const lie = crafted?.get(member.id);
     const prepared = prepareUpdate({
-      delta: false_?.delta ?? outcome.delta,
+      delta: lie ?? outcome.delta,
       residual: member.residual,
       master,
       layout,
       codec: config.update.codec,
       bounds,
+      place: placeOf(round),
+      random: random.derive("rounding", round, member.id),
     });
-    const loss = needsLoss ? await meanLoss(model, state.subarray(0, model.parameterCount), member.shard) : 0;
+    const { shard, id } = member;
+    // A node always reports its loss; here it costs a pass over the shard, so only where something depends on it.
+    const truth = { samples: shard.size, loss: needs.losses === true ? await meanLoss(model, received, shard) : 0 };
+    const payload = attackers?.payload(id, round, config.update.codec, layout.size);
     uploads.push({
       member,
-      samples: Math.max(1, Math.floor(member.shard.size * (false_?.samplesFactor ?? 1))),
-      loss: loss * (false_?.lossFactor ?? 1),
-      prepared,
-      outcome: false_ === undefined ? outcome : undefined,
+      ...(attackers?.report(id, round, truth) ?? truth),
+      accuracy: needs.accuracies === true ? await accuracy(model, received, shard) : 0,
+      staleness: 0,
+      prepared: payload === undefined ? prepared : { ...prepared, payload },
+      outcome: lie === undefined && payload === undefined ? outcome : undefined,
     });
   }
   return uploads;
@@ -150,62 +159,38 @@ async function upload(
 /** Verifies the coded bytes of every upload as a validator does. */
 async function judge(
   { layout, bounds, config, master }: Federation,
+  round: number,
   uploads: readonly Upload[],
 ): Promise<{ accepted: readonly Upload[]; refused: readonly { id: number; reason: string }[] }> {
   const accepted: Upload[] = [];
   const refused: { id: number; reason: string }[] = [];
+  const context = { layout, codec: config.update.codec, bounds, master, place: placeOf(round) };
   for (const one of uploads) {
-    const { payload } = one.prepared;
-    const { refusal } = await checkPayload(
-      async function* () {
-        yield payload;
-      },
-      { layout, codec: config.update.codec, bounds, master },
-    );
-    if (refusal === undefined) accepted.push(one);
-    else refused.push({ id: one.member.id, reason: refusal.name });
+    const reason = await refusalOf(one.prepared.payload, context);
+    if (reason === undefined) accepted.push(one);
+    else refused.push({ id: one.member.id, reason });
   }
   return { accepted, refused };
 }
 
-async function aggregateRound(
-  federation: Federation,
-  round: number,
-  accepted: readonly Upload[],
-  kernels: WideKernels,
-): Promise<Aggregate> {
-  const { config, layout } = federation;
-  const master = masterInMemory(federation.master);
-  const optimiser = serverOptimiserInMemory(config, federation.serverState);
-  const aggregated = await aggregate({
-    updates: accepted.map(verifiedOf),
-    reputations: accepted.map(({ member }) => member.reputation),
-    alphaQ16: Math.floor(config.reputationMemory * REPUTATION_ONE),
-    beacon: toHex(keccak256(utf8(`laboratory beacon ${federation.seed} ${round}`))),
-    config: config.aggregation,
-    layout,
-    master,
-    ...(optimiser === undefined ? {} : { serverOptimiser: optimiser.files }),
-    kernels,
-  });
-  federation.previousMaster = federation.master;
-  federation.master = master.after;
-  federation.serverState = optimiser?.after ?? {};
-  for (const [i, { member }] of accepted.entries()) member.reputation = aggregated.reputations[i] as number;
-  return aggregated;
+async function refusalOf(
+  payload: Uint8Array,
+  context: Parameters<typeof checkPayload>[1],
+): Promise<string | undefined> {
+  try {
+    const { refusal } = await checkPayload(async function* () {
+      yield payload;
+    }, context);
+    return refusal?.name;
+  } catch (error) {
+    if (error instanceof DecodeError) return "MALFORMED";
+    throw error;
+  }
 }
 
-/** What verification makes of an upload: `judge` has looked at its bytes, and the decoded values are those every reader gets from them. */
-function verifiedOf({ member, samples, loss, prepared }: Upload): VerifiedUpdate {
-  return {
-    kind: "update",
-    memberId: member.id,
-    artifactDigest: "0x",
-    samples,
-    sealChecked: true,
-    opening: { loss: lossOnGrid(loss), salt: 0n },
-    ...chunkInMemory({ kind: "dense", values: prepared.decoded }),
-  } as unknown as VerifiedUpdate;
+/** The laboratory's runs are all run 1. */
+function placeOf(round: number): { readonly run: bigint; readonly round: number } {
+  return { run: 1n, round };
 }
 
 /** Residual and memory move on only with an update that was kept (design §4.2). */
@@ -216,8 +201,4 @@ function adopt(accepted: readonly Upload[], kept: readonly boolean[], round: num
     member.local = outcome.local;
     member.lastKept = round;
   }
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

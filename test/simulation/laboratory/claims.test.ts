@@ -12,7 +12,12 @@ const results = [
   resultOf({ rule: "krum", attack: "none" }, 1, { accuracy: 0.7 }),
   resultOf({ rule: "krum", attack: "none" }, 2, { accuracy: 0.7 }),
   resultOf({ rule: "krum", attack: "noise" }, 1, { accuracy: 0.7 }),
-  resultOf({ rule: "krum", attack: "noise" }, 2, { accuracy: 0.74 }, { traffic: { uplinkBytes: 2_000, downlinkBytes: 0, denseUplinkBytes: 8_000 } }),
+  resultOf(
+    { rule: "krum", attack: "noise" },
+    2,
+    { accuracy: 0.74 },
+    { traffic: { uplinkBytes: 2_000, downlinkBytes: 0, denseUplinkBytes: 8_000 } },
+  ),
 ];
 
 function judged(claim: Omit<Claim, "claim">) {
@@ -21,15 +26,31 @@ function judged(claim: Omit<Claim, "claim">) {
 }
 
 test("a measure by itself is the mean over seeds", () => {
-  assert.deepEqual(judged({ measure: "accuracy", of: { rule: "mean", attack: "none" }, min: 0.75 }), { holds: true, value: 0.75 });
-  assert.deepEqual(judged({ measure: "accuracy", of: { rule: "mean", attack: "none" }, min: 0.7501 }), { holds: false, value: 0.75 });
+  assert.deepEqual(judged({ measure: "accuracy", of: { rule: "mean", attack: "none" }, min: 0.75 }), {
+    holds: true,
+    value: 0.75,
+  });
+  assert.deepEqual(judged({ measure: "accuracy", of: { rule: "mean", attack: "none" }, min: 0.7501 }), {
+    holds: false,
+    value: 0.75,
+  });
 });
 
 test("a difference keeps the choices that the other side does not name", () => {
-  const { holds, value } = judged({ measure: "accuracy", of: { rule: "krum", attack: "noise" }, against: { rule: "mean", attack: "none" }, min: -0.031 });
+  const { holds, value } = judged({
+    measure: "accuracy",
+    of: { rule: "krum", attack: "noise" },
+    against: { rule: "mean", attack: "none" },
+    min: -0.031,
+  });
   assert.equal(holds, true);
   assert.ok(Math.abs((value as number) + 0.03) < 1e-9);
-  const same = judged({ measure: "accuracy", of: { rule: "krum", attack: "noise" }, against: { rule: "mean" }, min: 0.2 });
+  const same = judged({
+    measure: "accuracy",
+    of: { rule: "krum", attack: "noise" },
+    against: { rule: "mean" },
+    min: 0.2,
+  });
   assert.ok(Math.abs((same.value as number) - 0.27) < 1e-9);
 });
 
@@ -40,7 +61,12 @@ test("a claim about several combinations must hold for each, and shows the worst
 });
 
 test("a ratio divides", () => {
-  const { value } = judged({ measure: "uplinkShare", of: { rule: "krum", attack: "noise" }, ratioTo: { rule: "krum", attack: "none" }, max: 1.6 });
+  const { value } = judged({
+    measure: "uplinkShare",
+    of: { rule: "krum", attack: "noise" },
+    ratioTo: { rule: "krum", attack: "none" },
+    max: 1.6,
+  });
   assert.equal(value, 1.5);
 });
 
@@ -49,13 +75,22 @@ test("what was not measured does not hold", () => {
 });
 
 test("a target that is never reached is infinitely many rounds, and no figure", () => {
-  assert.deepEqual(judged({ measure: "roundsToTarget", target: 0.9, of: { rule: "mean" }, max: 5 }), { holds: false, value: null });
-  assert.deepEqual(judged({ measure: "roundsToTarget", target: 0.7, of: { rule: "krum" }, max: 5 }), { holds: true, value: 5 });
+  assert.deepEqual(judged({ measure: "roundsToTarget", target: 0.9, of: { rule: "mean" }, max: 5 }), {
+    holds: false,
+    value: null,
+  });
+  assert.deepEqual(judged({ measure: "roundsToTarget", target: 0.7, of: { rule: "krum" }, max: 5 }), {
+    holds: true,
+    value: 5,
+  });
 });
 
 test("a claim about what the experiment does not have is a mistake, not a failure", () => {
   assert.throws(() => judged({ measure: "accuracy", of: { rule: "median" }, min: 0 }), /which no result has/);
-  assert.throws(() => judged({ measure: "accuracy", of: { rule: "krum" }, against: { rule: "median" }, min: 0 }), /which no result has/);
+  assert.throws(
+    () => judged({ measure: "accuracy", of: { rule: "krum" }, against: { rule: "median" }, min: 0 }),
+    /which no result has/,
+  );
 });
 
 test("a claim needs a bound, and one comparison", () => {

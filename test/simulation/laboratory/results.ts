@@ -33,6 +33,7 @@ export function resultOf(
       epsilon: null,
       ...final,
     },
+    figures: {},
     clients: [],
     traffic: { uplinkBytes: 1_000, downlinkBytes: 4_000, denseUplinkBytes: 8_000 },
     rounds: { finalised: 5, failed: 0, refused: 0, reason: null },

@@ -4,7 +4,7 @@ import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { readResults, ResultsFile } from "../../../src/simulation/laboratory/resultsFile.ts";
+import { ResultsFile, readResults } from "../../../src/simulation/laboratory/resultsFile.ts";
 import { resultOf } from "./results.ts";
 
 let folder: string;

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Aggregate, aggregate } from "../../aggregation/aggregate.ts";
+import { masterInMemory } from "../../aggregation/masterInMemory.ts";
+import { moveMaster } from "../../aggregation/moveMaster.ts";
+import type { RoundFacts as RuleFacts } from "../../aggregation/rule.ts";
+import { serverStep } from "../../aggregation/serverOptimiser.ts";
+import { serverOptimiserInMemory } from "../../aggregation/serverOptimiserInMemory.ts";
+import { type Hex, toHex, utf8 } from "../../protocol/bytes.ts";
+import { MASTER_EXTRA_BITS, powerOfTwo, splitMaster } from "../../protocol/grid.ts";
+import { keccak256 } from "../../protocol/hash.ts";
+import { lossOnGrid } from "../../protocol/lossOnGrid.ts";
+import { serverOptimiserOf } from "../../protocol/recipe.ts";
+import { REPUTATION_ONE } from "../../protocol/reputation.ts";
+import { chunkInMemory } from "../../protocol/updateChunk.ts";
+import type { VerifiedUpdate } from "../../protocol/verifiedUpdate.ts";
+import type { WideKernels } from "../../protocol/wideKernels.ts";
+import { movementOnGrid } from "../../round/serverLearning/movementOnGrid.ts";
+import type { BaseAggregation, FloatVector, MemberUpdate } from "../../round/serverLearning/strategy.ts";
+import type { Federation } from "./federation.ts";
+import type { Upload } from "./simulateRound.ts";
+
+/** What the server made of the accepted uploads; the federation's model has moved by it. */
+export interface RoundDecision {
+  readonly kept: readonly boolean[];
+  /** λ of each upload in units 2^-16, where the rule gives one weight to a whole update. */
+  readonly weights?: Uint32Array;
+}
+
+/**
+ * Aggregates accepted uploads as validators do, or with a server strategy on top of that, and moves the federation's model.
+ *
+ * @throws AggregationError what the rule refuses; the federation is then as it was.
+ */
+export async function aggregateRound(
+  federation: Federation,
+  round: number,
+  accepted: readonly Upload[],
+  kernels: WideKernels,
+): Promise<RoundDecision> {
+  return federation.server === undefined
+    ? byRule(federation, round, accepted, kernels)
+    : byStrategy(federation, federation.server, round, accepted, kernels);
+}
+
+async function byRule(
+  federation: Federation,
+  round: number,
+  accepted: readonly Upload[],
+  kernels: WideKernels,
+): Promise<RoundDecision> {
+  const optimiser = serverOptimiserInMemory(federation.config, federation.serverState);
+  const { aggregated, after } = await applyRule(
+    federation,
+    round,
+    accepted,
+    kernels,
+    factsOf(federation, accepted),
+    optimiser?.files,
+  );
+  move(federation, after);
+  federation.serverState = optimiser?.after ?? {};
+  remember(accepted, aggregated);
+  return { kept: aggregated.kept, weights: aggregated.weights };
+}
+
+/** The run's rule on the grid. */
+async function applyRule(
+  { config, layout, master, seed }: Federation,
+  round: number,
+  uploads: readonly Upload[],
+  kernels: WideKernels,
+  facts: RuleFacts,
+  serverOptimiser?: NonNullable<Parameters<typeof aggregate>[0]["serverOptimiser"]>,
+): Promise<{ aggregated: Aggregate; after: Float64Array }> {
+  const file = masterInMemory(master);
+  const aggregated = await aggregate({
+    updates: uploads.map(verifiedOf),
+    reputations: uploads.map(({ member }) => member.reputation),
+    alphaQ16: Math.floor(config.reputationMemory * REPUTATION_ONE),
+    beacon: beaconOf(seed, round),
+    config: config.aggregation,
+    layout,
+    master: file,
+    facts,
+    ...(serverOptimiser === undefined ? {} : { serverOptimiser }),
+    kernels,
+  });
+  return { aggregated, after: file.after };
+}
+
+async function byStrategy(
+  federation: Federation,
+  server: NonNullable<Federation["server"]>,
+  round: number,
+  accepted: readonly Upload[],
+  kernels: WideKernels,
+): Promise<RoundDecision> {
+  const { layout, model, random, config } = federation;
+  const unit = powerOfTwo(-config.update.fractionBits);
+  const byId = new Map(accepted.map((upload) => [upload.member.id, upload]));
+  let lastOfRule: { aggregated: Aggregate; uploads: readonly Upload[] } | undefined;
+  const base: BaseAggregation = async (updates, reference) => {
+    const uploads = updates.map(({ member }) => byId.get(member) as Upload);
+    const facts: RuleFacts = {
+      ...factsOf(federation, uploads),
+      ...(reference === undefined
+        ? {}
+        : { root: chunkInMemory({ kind: "dense", values: onGrid(reference, config.update.fractionBits) }) }),
+    };
+    const { aggregated, after } = await applyRule(federation, round, uploads, kernels, facts);
+    lastOfRule = { aggregated, uploads };
+    const masterUnit = unit * powerOfTwo(-MASTER_EXTRA_BITS);
+    return {
+      delta: after.map((value, j) => (value - (federation.master[j] as number)) * masterUnit),
+      kept: aggregated.kept,
+      weights: [...aggregated.weights].map((weight) => weight / 65_536),
+    };
+  };
+  const { state, outcome } = await server.strategy.aggregate(server.state, {
+    round,
+    parameters: splitMaster(federation.master, layout).view.subarray(0, model.parameterCount),
+    updates: accepted.map(
+      (upload): MemberUpdate => ({
+        member: upload.member.id,
+        delta: Float64Array.from(upload.prepared.decoded, (q) => q * unit),
+        samples: upload.samples,
+        loss: upload.loss,
+      }),
+    ),
+    random: random.derive("server", round),
+    base,
+  });
+  let movement = movementOnGrid(outcome.delta, layout);
+  const optimiser = serverOptimiserOf(config);
+  if (optimiser !== undefined) {
+    const step = serverStep(optimiser, movement, federation.serverState, config.update.fractionBits);
+    movement = step.movement;
+    federation.serverState = step.state;
+  }
+  move(federation, moveMaster(federation.master, movement, 0, layout));
+  server.state = state;
+  server.personal = outcome.personal ?? server.personal;
+  if (lastOfRule !== undefined) remember(lastOfRule.uploads, lastOfRule.aggregated);
+  return { kept: outcome.kept };
+}
+
+function move(federation: Federation, after: Float64Array): void {
+  federation.previousMaster = federation.master;
+  federation.master = after;
+}
+
+/** What the rule says about members lasts. */
+function remember(uploads: readonly Upload[], { reputations, memberState }: Aggregate): void {
+  for (const [i, { member }] of uploads.entries()) {
+    member.reputation = reputations[i] as number;
+    if (memberState !== undefined) member.ruleState = memberState[i];
+  }
+}
+
+function factsOf(_federation: Federation, uploads: readonly Upload[]): RuleFacts {
+  return {
+    contributions: uploads.map(({ member }) => member.contribution),
+    accuracies: uploads.map(({ accuracy }) => Math.floor(accuracy * 65_536)),
+    staleness: uploads.map(({ staleness }) => staleness),
+    memberState: uploads.map(({ member }) => member.ruleState),
+  };
+}
+
+/** What verification makes of an upload: `judge` has looked at its bytes, and the decoded values are those every reader gets from them. */
+function verifiedOf({ member, samples, loss, prepared }: Upload): VerifiedUpdate {
+  return {
+    kind: "update",
+    memberId: member.id,
+    artifactDigest: "0x",
+    samples,
+    sealChecked: true,
+    opening: { loss: lossOnGrid(loss), salt: 0n },
+    ...chunkInMemory({ kind: "dense", values: prepared.decoded }),
+  } as unknown as VerifiedUpdate;
+}
+
+/** A float vector as an update on the grid; what lies beyond it is cut. */
+function onGrid(delta: FloatVector, fractionBits: number): Int32Array {
+  const scale = powerOfTwo(fractionBits);
+  return Int32Array.from(delta, (value) => Math.max(-16_777_215, Math.min(16_777_215, Math.trunc(value * scale))));
+}
+
+/** Stands for the chain's beacon: nobody in the simulation sees it before updates are made. */
+function beaconOf(seed: number, round: number): Hex {
+  return toHex(keccak256(utf8(`laboratory beacon ${seed} ${round}`)));
+}
