@@ -19,6 +19,21 @@ export interface Clipped {
   readonly factor: number;
 }
 
+/** Largest |q| of any coordinate. */
+export function coordinateLimit({ maxCoordinate }: UpdateBounds): number {
+  return Math.min(maxCoordinate, UPDATE_LIMIT - 1);
+}
+
+/** The least q of a coordinate whose master value is m. ⌈⌉ so that it is on the master grid; never above 0, since m itself is in range. */
+export function lowestValue(m: number, limit: number): number {
+  return Math.max(-limit, Math.ceil((MASTER_MIN - m) / WEIGHT_ONE));
+}
+
+/** The greatest q of it, never below 0. */
+export function highestValue(m: number, limit: number): number {
+  return Math.min(limit, Math.floor((MASTER_LIMIT - 1 - m) / WEIGHT_ONE));
+}
+
 /**
  * Clips a member's update to what the run admits: first each coordinate (run's bound, update grid, and the master range for the member's
  * own model), then the L2 norm, which only shrinks and so keeps the first.
@@ -29,7 +44,7 @@ export interface Clipped {
  * @param master the head's master model.
  */
 export function clip(values: Float64Array, master: Float64Array, layout: ModelLayout, bounds: UpdateBounds): Clipped {
-  const limit = Math.min(bounds.maxCoordinate, UPDATE_LIMIT - 1);
+  const limit = coordinateLimit(bounds);
   const out = new Float64Array(values.length);
   let coordinates = 0;
   let sumOfSquares = 0;
@@ -38,9 +53,8 @@ export function clip(values: Float64Array, master: Float64Array, layout: ModelLa
     for (let j = tensor.offset; j < tensor.offset + tensor.size; j++) {
       const m = master[j] as number;
       const value = values[j] as number;
-      // ⌈⌉ and ⌊⌋ so that the whole interval, 0 included, is on the master grid: m itself is in range.
-      const lower = Math.max(-limit, Math.ceil((MASTER_MIN - m) / WEIGHT_ONE));
-      const upper = Math.min(limit, Math.floor((MASTER_LIMIT - 1 - m) / WEIGHT_ONE));
+      const lower = lowestValue(m, limit);
+      const upper = highestValue(m, limit);
       const clipped = value < lower ? lower : value > upper ? upper : value;
       if (clipped !== value) coordinates++;
       out[j] = clipped;

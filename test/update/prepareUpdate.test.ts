@@ -7,7 +7,8 @@ import { MASTER_LIMIT, MASTER_MIN, UPDATE_LIMIT } from "../../src/protocol/grid.
 import { modelLayout } from "../../src/protocol/layout.ts";
 import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { encodeArtifact } from "../../src/update/artifact.ts";
-import { emptyResidual, prepareUpdate, type UpdateInput } from "../../src/update/prepareUpdate.ts";
+import { prepareUpdate, type UpdateInput } from "../../src/update/prepareUpdate.ts";
+import { emptyResidual } from "../../src/update/residual.ts";
 import { verifyArtifact } from "../../src/update/verifyArtifact.ts";
 import { valuesOf } from "../support/valuesOf.ts";
 import { CODECS, commitTo, contextFor, LAYOUT, partsWith } from "./fixtures.ts";
