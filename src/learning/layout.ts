@@ -3,6 +3,10 @@ import { ConfigError } from "../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../protocol/layout.ts";
 import type { Random } from "../protocol/random.ts";
 import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
+import { initialValues, type ModelOutputs, type ModelTensor } from "./models/architecture.ts";
+import { architectureOf } from "./models/architectures.ts";
+import type { DropoutLayer, Operations } from "./operations.ts";
+import type { SymmetryGroup } from "./symmetry/symmetryGroup.ts";
 
 /** One named parameter tensor of a model, row-major. */
 export interface ParameterTensor {
@@ -16,44 +20,20 @@ export interface ParameterTensor {
   readonly head: boolean;
 }
 
-/** A linear layer z = h·Wᵀ + b. */
-export interface LinearLayer {
-  readonly weight: ParameterTensor;
-  readonly bias: ParameterTensor;
-  readonly inputs: number;
-  readonly outputs: number;
-}
-
-/** The linear layers of a model, first to last, with their places in the flat vector. Logistic regression is one of them alone. */
-export function linearLayers(config: ModelConfig): readonly LinearLayer[] {
-  const widths =
-    config.kind === "mlp" ? [config.inputs, ...config.hidden, config.classes] : [config.inputs, config.classes];
-  for (const width of widths) {
-    if (!Number.isSafeInteger(width) || width < 1)
-      throw new ConfigError(`A model's widths are positive integers; got [${widths.join(", ")}].`);
-  }
-  const layers: LinearLayer[] = [];
-  let offset = 0;
-  for (let l = 1; l < widths.length; l++) {
-    const [inputs, outputs] = [widths[l - 1] as number, widths[l] as number];
-    const head = l === widths.length - 1;
-    const weight = { name: `layer${l}.weight`, shape: [outputs, inputs], offset, size: outputs * inputs, head };
-    const bias = { name: `layer${l}.bias`, shape: [outputs], offset: offset + weight.size, size: outputs, head };
-    offset = bias.offset + bias.size;
-    if (offset > MAX_MODEL_SIZE)
-      throw new ConfigError(`The model has more than ${MAX_MODEL_SIZE} parameters; choose smaller widths.`);
-    layers.push({ weight, bias, inputs, outputs });
-  }
-  return layers;
-}
-
 /**
- * The order of a model's parameters: layer1.weight, layer1.bias, layer2.weight, …
+ * The order of a model's parameters, with PyTorch's names and shapes (src/learning/models), so that a checkpoint loads there as it is.
  *
- * Weights have shape [outputs, inputs], as `torch.nn.Linear` keeps them, so a checkpoint loads into PyTorch as it is.
+ * @throws ConfigError for extents that are not positive integers or do not fit each other, and for models beyond the protocol's size.
  */
 export function parameterLayout(config: ModelConfig): readonly ParameterTensor[] {
-  return linearLayers(config).flatMap(({ weight, bias }) => [weight, bias]);
+  let offset = 0;
+  return checkedTensors(config).map(({ name, shape, head }) => {
+    const tensor = { name, shape, offset, size: sizeOf(shape), head };
+    offset += tensor.size;
+    if (offset > MAX_MODEL_SIZE)
+      throw new ConfigError(`The model has more than ${MAX_MODEL_SIZE} parameters; choose smaller widths.`);
+    return tensor;
+  });
 }
 
 /** d: the number of parameters. */
@@ -61,17 +41,51 @@ export function parameterCount(config: ModelConfig): number {
   return parameterLayout(config).reduce((sum, { size }) => sum + size, 0);
 }
 
-/**
- * Starting parameters: weights before a ReLU from N(0, 2/inputs) (He et al. 2015), those of the head from
- * N(0, 2/(inputs + outputs)) (Glorot & Bengio 2010), biases 0. Each tensor draws from its own stream, named by its name.
- */
+/** Starting parameters, as the architecture says. Each tensor draws from its own stream, named by its name. */
 export function initialiseParameters(config: ModelConfig, random: Random): Float32Array {
   const parameters = new Float32Array(parameterCount(config));
-  for (const { weight, inputs, outputs } of linearLayers(config)) {
-    const deviation = Math.sqrt(2 / (weight.head ? inputs + outputs : inputs));
-    const stream = random.derive("initialise", weight.name);
-    // + 0 keeps −0 out: it has no place on the grid.
-    for (let i = 0; i < weight.size; i++) parameters[weight.offset + i] = deviation * stream.normal() + 0;
+  let offset = 0;
+  for (const { name, shape, initial } of checkedTensors(config)) {
+    parameters.set(initialValues(initial, sizeOf(shape), random.derive("initialise", name)), offset);
+    offset += sizeOf(shape);
   }
   return parameters;
+}
+
+/** Number of features: the inputs of the last linear layer. */
+export function featureWidth(config: ModelConfig): number {
+  return architectureOf(config).featureWidth(config);
+}
+
+/** Where units are dropped in training; empty without dropout. */
+export function dropoutLayers(config: ModelConfig): readonly DropoutLayer[] {
+  return architectureOf(config).dropoutLayers?.(config) ?? [];
+}
+
+/** Number of tokens a model knows, or undefined where its inputs are plain numbers. */
+export function vocabularyOf(config: ModelConfig): number | undefined {
+  return architectureOf(config).vocabulary?.(config);
+}
+
+/** The transformations of the parameters that leave the model's function as it is (spec B8.4). */
+export function symmetryGroups(config: ModelConfig): readonly SymmetryGroup[] {
+  return architectureOf(config).symmetryGroups(config);
+}
+
+/** The model's forward pass, as a program over any backend's operations. */
+export function modelOutputs<V>(config: ModelConfig, operations: Operations<V>, input: V): ModelOutputs<V> {
+  return architectureOf(config).forward(operations, config, input);
+}
+
+function checkedTensors(config: ModelConfig): readonly ModelTensor[] {
+  const tensors = architectureOf(config).tensors(config);
+  for (const { name, shape } of tensors) {
+    if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 1))
+      throw new ConfigError(`A model's widths are positive integers; got [${shape.join(", ")}] for ${name}.`);
+  }
+  return tensors;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
 }

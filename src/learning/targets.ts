@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 import { LearningError } from "./errors.ts";
+import { dropoutLayers, vocabularyOf } from "./layout.ts";
 import type { Batch, GradientRequest, Mode } from "./model.ts";
 
 /** Checks shared by every engine, so that a wrong call is refused with the same words whatever runs underneath. */
@@ -22,22 +23,76 @@ export function checkBatch(config: ModelConfig, batch: Batch): void {
     });
   }
   checkLength("The batch's features", batch.features, batch.size * config.inputs);
+  checkTokens(config, batch.features);
   if (batch.labels !== undefined) checkLength("The batch's labels", batch.labels, batch.size);
 }
 
-/** The models here have no dropout or block masks; silently ignoring one would train something else than was asked. */
-export function checkMode(config: ModelConfig, mode: Mode): void {
-  const names = Object.keys(mode.masks ?? {});
-  if (names.length > 0) {
+/**
+ * Token ids are numbers of the vocabulary.
+ *
+ * @throws LearningError WRONG_SHAPE.
+ */
+function checkTokens(config: ModelConfig, features: Float32Array): void {
+  const vocabulary = vocabularyOf(config);
+  if (vocabulary === undefined) return;
+  const wrong = features.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabulary));
+  if (wrong === -1) return;
+  const [sample, position] = [Math.floor(wrong / config.inputs), wrong % config.inputs];
+  throw new LearningError(
+    "WRONG_SHAPE",
+    `Token ${position} of sample ${sample} is ${features[wrong]}; the model has token ids 0 (padding) to ${vocabulary - 1}.`,
+    { sample, position, token: features[wrong], vocabulary },
+  );
+}
+
+/** @throws LearningError UNSUPPORTED: a gradient with respect to token ids, which are names and not quantities. */
+export function checkRequest(config: ModelConfig, request: GradientRequest): void {
+  if (request.wantInputs !== true || vocabularyOf(config) === undefined) return;
+  throw new LearningError(
+    "UNSUPPORTED",
+    `The inputs of a ${config.kind} model are token ids, which have no gradient. Ask for the gradient of embedding.weight instead.`,
+    { kind: config.kind },
+  );
+}
+
+/**
+ * Dropout masks are given for every layer that drops units, or for none of them in evaluation: silently ignoring one would train something else
+ * than was asked. `drawMasks` draws them.
+ *
+ * @throws LearningError UNSUPPORTED, or WRONG_SHAPE for a mask of another length.
+ */
+export function checkMode(config: ModelConfig, mode: Mode, size: number): void {
+  const layers = dropoutLayers(config);
+  const masks = mode.masks ?? {};
+  const known = new Set(layers.map(({ name }) => name));
+  const unknown = Object.keys(masks).filter((name) => !known.has(name));
+  if (unknown.length > 0) {
+    const takes = known.size === 0 ? "no layer that takes a mask" : `masks for ${[...known].join(", ")} only`;
     throw new LearningError(
       "UNSUPPORTED",
-      `A ${config.kind} model has no layer that takes a mask, but mode carries masks for ${names.join(", ")}. Leave them out.`,
+      `A ${config.kind} model with this configuration has ${takes}, but mode carries masks for ${unknown.join(", ")}. Leave them out.`,
+      { kind: config.kind, masks: unknown },
+    );
+  }
+  const missing = layers.filter(({ name }) => masks[name] === undefined).map(({ name }) => name);
+  if (mode.phase === "eval" && missing.length < layers.length) {
+    throw new LearningError(
+      "UNSUPPORTED",
+      "No units are dropped in evaluation. Leave the masks out, or set phase to train.",
       {
-        kind: config.kind,
-        masks: names,
+        masks: Object.keys(masks),
       },
     );
   }
+  if (mode.phase === "train" && missing.length > 0) {
+    throw new LearningError(
+      "UNSUPPORTED",
+      `Training a ${config.kind} model with dropout needs masks for ${missing.join(", ")}: draw them with drawMasks, from a keyed stream.`,
+      { kind: config.kind, missing },
+    );
+  }
+  for (const { name, width } of mode.phase === "train" ? layers : [])
+    checkLength(`The mask of ${name}`, masks[name] as Float32Array, size * width);
 }
 
 /**

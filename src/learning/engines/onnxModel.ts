@@ -7,7 +7,7 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
 import { LearningError } from "../errors.ts";
-import { type ParameterTensor, parameterCount, parameterLayout } from "../layout.ts";
+import { dropoutLayers, featureWidth, type ParameterTensor, parameterCount, parameterLayout } from "../layout.ts";
 import type {
   Batch,
   ForwardResult,
@@ -19,8 +19,16 @@ import type {
   StepOptions,
   StepResult,
 } from "../model.ts";
-import { type EmittedGraph, emitForward, emitGradient, emitStep, type GradientVariant } from "../onnx/mlp.ts";
-import { checkBatch, checkLength, checkMode, targetRows } from "../targets.ts";
+import {
+  type EmittedGraph,
+  emitForward,
+  emitGradient,
+  emitStep,
+  type GradientVariant,
+  maskInput,
+} from "../onnx/emit.ts";
+import { checkBatch, checkLength, checkMode, checkRequest, targetRows } from "../targets.ts";
+import { trainableNames } from "./requests.ts";
 
 /** What is needed of a runtime; `onnxruntime-node` and `onnxruntime-web` share these types. */
 export interface OnnxRuntime {
@@ -54,15 +62,16 @@ export class OnnxModel implements Model {
 
   async forward(parameters: Float32Array, batch: Batch, mode: Mode): Promise<ForwardResult> {
     this.#check(parameters, batch, mode);
-    const open = await this.#open("forward", () => emitForward(this.config, this.#extent));
+    const masked = this.#masked(mode);
+    const open = await this.#open(`forward ${masked}`, () => emitForward(this.config, this.#extent, masked));
     const step = this.batchSize ?? batch.size;
-    if (step >= batch.size) return this.#forwardOnce(open, parameters, batch);
+    if (step >= batch.size) return this.#forwardOnce(open, parameters, batch, mode);
 
     const parts: ForwardResult[] = [];
     for (let start = 0; start < batch.size; start += step) {
       const size = Math.min(step, batch.size - start);
       const features = batch.features.subarray(start * this.config.inputs, (start + size) * this.config.inputs);
-      parts.push(await this.#forwardOnce(open, parameters, { features, size }));
+      parts.push(await this.#forwardOnce(open, parameters, { features, size }, this.#modeOf(mode, start, size)));
     }
     return {
       logits: joined(parts.map(({ logits }) => logits)),
@@ -78,11 +87,12 @@ export class OnnxModel implements Model {
   ): Promise<GradientResult> {
     this.#check(parameters, batch, mode);
     this.#checkFits(batch);
-    const variant = this.#variantOf(request);
+    checkRequest(this.config, request);
+    const variant = this.#variantOf(request, mode);
     const key = `gradient ${JSON.stringify({ ...variant, trainable: [...variant.trainable] })}`;
     const { graph, session } = await this.#open(key, () => emitGradient(this.config, this.#extent, variant));
 
-    const feeds = this.#feeds(parameters, batch);
+    const feeds = this.#feeds(parameters, batch, mode);
     this.#addTargets(feeds, batch, targetRows(this.config, batch, request));
     const { logits: logitCotangent, features: featureCotangent } = request.cotangents ?? {};
     if (logitCotangent !== undefined) {
@@ -117,8 +127,9 @@ export class OnnxModel implements Model {
     this.#check(state.parameters, batch, mode);
     this.#checkFits(batch);
     checkLength("velocity", state.velocity, this.parameterCount);
-    const { session } = await this.#open("step", () => emitStep(this.config, this.#extent));
-    const feeds = this.#feeds(state.parameters, batch);
+    const masked = this.#masked(mode);
+    const { session } = await this.#open(`step ${masked}`, () => emitStep(this.config, this.#extent, masked));
+    const feeds = this.#feeds(state.parameters, batch, mode);
     this.#addTargets(feeds, batch, targetRows(this.config, batch, {}));
     feeds["velocity"] = this.#runtime.tensor(state.velocity, [this.parameterCount]);
     feeds["learning_rate"] = this.#scalar(learningRate);
@@ -143,13 +154,28 @@ export class OnnxModel implements Model {
   }
 
   get #featureWidth(): number {
-    return this.config.kind === "mlp" ? (this.config.hidden.at(-1) as number) : this.config.inputs;
+    return featureWidth(this.config);
+  }
+
+  /** Whether graphs of this mode take masks. */
+  #masked(mode: Mode): boolean {
+    return mode.phase === "train" && dropoutLayers(this.config).length > 0;
+  }
+
+  /** The mode of some of a batch's samples. */
+  #modeOf(mode: Mode, start: number, size: number): Mode {
+    if (!this.#masked(mode)) return mode;
+    const masks = dropoutLayers(this.config).map(({ name, width }) => [
+      name,
+      mode.masks?.[name]?.subarray(start * width, (start + size) * width),
+    ]);
+    return { ...mode, masks: Object.fromEntries(masks) };
   }
 
   #check(parameters: Float32Array, batch: Batch, mode: Mode): void {
     checkLength("The parameter vector", parameters, this.parameterCount);
     checkBatch(this.config, batch);
-    checkMode(this.config, mode);
+    checkMode(this.config, mode, batch.size);
   }
 
   #checkFits(batch: Batch): void {
@@ -164,21 +190,14 @@ export class OnnxModel implements Model {
     );
   }
 
-  #variantOf(request: GradientRequest): GradientVariant {
-    const names = new Set(this.layout.map(({ name }) => name));
-    const unknown = request.trainable?.find((name) => !names.has(name));
-    if (unknown !== undefined) {
-      throw new LearningError("WRONG_SHAPE", `The model has no tensor "${unknown}"; it has ${[...names].join(", ")}.`, {
-        unknown,
-      });
-    }
-    const wanted = new Set(request.trainable ?? names);
+  #variantOf(request: GradientRequest, mode: Mode): GradientVariant {
     return {
       logitCotangent: request.cotangents?.logits !== undefined,
       featureCotangent: request.cotangents?.features !== undefined,
       // In layout order, so that one set of names is one variant.
-      trainable: new Set([...names].filter((name) => wanted.has(name))),
+      trainable: new Set(trainableNames(this.layout, request)),
       wantInputs: request.wantInputs ?? false,
+      masks: this.#masked(mode),
     };
   }
 
@@ -194,15 +213,23 @@ export class OnnxModel implements Model {
     return opened;
   }
 
-  async #forwardOnce({ session }: OpenGraph, parameters: Float32Array, batch: Batch): Promise<ForwardResult> {
-    return this.#outputs(await session.run(this.#feeds(parameters, batch)), batch);
+  async #forwardOnce(
+    { session }: OpenGraph,
+    parameters: Float32Array,
+    batch: Batch,
+    mode: Mode,
+  ): Promise<ForwardResult> {
+    return this.#outputs(await session.run(this.#feeds(parameters, batch, mode)), batch);
   }
 
-  #feeds(parameters: Float32Array, batch: Batch): Feeds {
-    return {
+  #feeds(parameters: Float32Array, batch: Batch, mode: Mode): Feeds {
+    const feeds: Feeds = {
       parameters: this.#runtime.tensor(parameters, [this.parameterCount]),
       features_in: this.#rows(batch.features, batch.size, this.config.inputs),
     };
+    for (const { name, width } of this.#masked(mode) ? dropoutLayers(this.config) : [])
+      feeds[maskInput(name)] = this.#rows(mode.masks?.[name] as Float32Array, batch.size, width);
+    return feeds;
   }
 
   #addTargets(feeds: Feeds, batch: Batch, targets: Float32Array): void {

@@ -10,7 +10,7 @@ const IR_VERSION = 8;
 /** Operator set 17: the newest that every runtime we support implements, and old enough for all of them. */
 const OPSET_VERSION = 17;
 
-const ATTRIBUTE_TYPE = { float: 1, integer: 2, integers: 7 } as const;
+const ATTRIBUTE_TYPE = { float: 1, integer: 2, text: 3, integers: 7 } as const;
 const ELEMENT_TYPE = { float32: 1, int64: 7 } as const;
 
 /** A fixed extent, or the name of one that is known only when the graph runs. */
@@ -20,6 +20,7 @@ export type Extent = number | string;
 export type Attribute =
   | { readonly float: number }
   | { readonly integer: number }
+  | { readonly text: string }
   | { readonly integers: readonly number[] };
 
 /** A value in a graph, by name. */
@@ -137,6 +138,7 @@ function attributeProto(name: string, attribute: Attribute): ProtobufWriter {
   const proto = new ProtobufWriter().string(1, name);
   if ("float" in attribute) return proto.float(2, attribute.float).integer(20, ATTRIBUTE_TYPE.float);
   if ("integer" in attribute) return proto.integer(3, attribute.integer).integer(20, ATTRIBUTE_TYPE.integer);
+  if ("text" in attribute) return proto.string(4, attribute.text).integer(20, ATTRIBUTE_TYPE.text);
   for (const value of attribute.integers) proto.integer(8, value);
   return proto.integer(20, ATTRIBUTE_TYPE.integers);
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
-import { emitForward, emitGradient, emitStep } from "../../../src/learning/onnx/mlp.ts";
+import { emitForward, emitGradient, emitStep } from "../../../src/learning/onnx/emit.ts";
 import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 
 const DIGITS: ModelConfig = { kind: "mlp", inputs: 64, hidden: [32], classes: 10, activation: "relu" };
@@ -23,7 +23,7 @@ describe("emitted graphs", () => {
 
   it("take only the inputs their variant needs", () => {
     const trainable = new Set(["layer2.weight", "layer2.bias"]);
-    const plain = { logitCotangent: false, featureCotangent: false, trainable, wantInputs: false };
+    const plain = { logitCotangent: false, featureCotangent: false, trainable, wantInputs: false, masks: false };
     assert.deepEqual(emitForward(DIGITS, 4).inputs, ["parameters", "features_in"]);
     assert.deepEqual(emitGradient(DIGITS, 4, plain).inputs, ["parameters", "features_in", "targets", "scale"]);
     assert.deepEqual(
