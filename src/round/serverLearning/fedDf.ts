@@ -18,7 +18,7 @@ import {
 } from "./predictors.ts";
 import type { ServerStrategy } from "./strategy.ts";
 import { cosineDecay } from "./trigonometry.ts";
-import { checkUpdates, difference, moved } from "./vectors.ts";
+import { checkUpdates, head, moved } from "./vectors.ts";
 
 export interface DistillationOptions {
   /** J. */
@@ -128,18 +128,21 @@ export function fedDf(
   return {
     initial: undefined,
     async aggregate(state, { parameters, updates, random, base }) {
-      checkUpdates(updates, parameters.length);
+      checkUpdates(updates, model.parameterCount);
+      const received = head(parameters, model.parameterCount);
       const started = await base(updates);
       const teachers = updates
         .filter((_, k) => started.kept[k] === true)
-        .map(({ delta }) => ({ model, parameters: moved(parameters, delta) }));
-      const student = { model, parameters: moved(parameters, started.delta) };
+        .map(({ delta }) => ({ model, parameters: moved(received, delta) }));
+      const student = { model, parameters: moved(received, started.delta) };
       const result = await distil(student, teachers, unlabelled, options, random, validation);
       return {
         state,
         outcome: {
-          // The base's own movement is exact; only what distillation adds has been through float32.
-          delta: difference(result.parameters, student.parameters).map((d, j) => d + (started.delta[j] as number)),
+          // The base's own movement is exact; only what distillation adds has been through float32. Auxiliary tensors move by the base alone.
+          delta: Float64Array.from(started.delta, (d, j) =>
+            j < received.length ? d + ((result.parameters[j] as number) - (student.parameters[j] as number)) : d,
+          ),
           kept: started.kept,
           diagnostics: {
             distillationSteps: result.stepsTaken,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LearningError } from "../../learning/errors.ts";
 import { log } from "../../protocol/math.ts";
-import { normalised } from "./vectors.ts";
+import type { ServerStrategy } from "./strategy.ts";
+import { checkUpdates, difference, normalised } from "./vectors.ts";
 
 /** What a member says about the shared unlabelled samples, in place of weights. */
 export interface MemberPredictions {
@@ -65,6 +66,45 @@ export function aggregatePredictions(
   for (const [k, matrix] of floored.entries())
     for (let j = 0; j < length; j++) mean[j] = (mean[j] as number) + (weights[k] as number) * (matrix[j] as number);
   return { probabilities: flooredRows(mean, classes), weights, entropies };
+}
+
+/**
+ * As a strategy for the client algorithm `functional`, whose state is the model's parameters, which nobody sends, and P̄ after them: P̄ becomes
+ * the weighted mean of what members predict. Every member is kept.
+ *
+ * @param parameterCount of the model.
+ */
+export function functionalAggregation(
+  parameterCount: number,
+  classes: number,
+  weighting: FunctionalWeighting,
+): ServerStrategy<undefined> {
+  return {
+    initial: undefined,
+    async aggregate(state, { parameters, updates }) {
+      const size = checkUpdates(updates, parameterCount + classes);
+      if (parameters.length !== size)
+        throw new LearningError(
+          "WRONG_SHAPE",
+          `The received state has ${parameters.length} values, the updates ${size}.`,
+          {
+            state: parameters.length,
+            updates: size,
+          },
+        );
+      const before = parameters.subarray(parameterCount);
+      const predictions = updates.map(({ member, samples, delta }) => ({
+        member,
+        samples,
+        // Through the grid and a codec, a probability of 0 may come back a little below it.
+        probabilities: before.map((p, j) => Math.max(0, p + (delta[parameterCount + j] as number))),
+      }));
+      const { probabilities, weights, entropies } = aggregatePredictions(predictions, classes, weighting);
+      const delta = new Float64Array(size);
+      delta.set(difference(probabilities, before), parameterCount);
+      return { state, outcome: { delta, kept: updates.map(() => true), weights, diagnostics: { entropies } } };
+    },
+  };
 }
 
 function flooredRows(matrix: ArrayLike<number>, classes: number, member?: number): Float64Array {

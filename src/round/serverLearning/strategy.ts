@@ -15,7 +15,7 @@ export type FloatVector = Float32Array | Float64Array;
 export interface MemberUpdate {
   /** Ascending through a round's list, each once. */
   readonly member: number;
-  /** w_i − w^t. */
+  /** w_i − w^t, and the changes of auxiliary tensors after it; equally long through a round's list. */
   readonly delta: FloatVector;
   /** n_i. */
   readonly samples: number;
@@ -26,7 +26,7 @@ export interface MemberUpdate {
 /** What a strategy decides from. Nothing in it is changed. */
 export interface ServerRound {
   readonly round: number;
-  /** w^t, the model that members received. */
+  /** What members received: w^t, and auxiliary tensors after it. Only `functional` reads those. */
   readonly parameters: Float32Array;
   readonly updates: readonly MemberUpdate[];
   /** Names the run and round; only streams derived from it are used. */
@@ -54,7 +54,7 @@ export interface BaseResult {
 export type Diagnostics = Readonly<Record<string, number | readonly number[]>>;
 
 export interface ServerOutcome {
-  /** How the global model moves: w^{t+1} − w^t before any server optimiser. */
+  /** How the received state moves: w^{t+1} − w^t before any server optimiser, as long as the updates. */
   readonly delta: FloatVector;
   /** One entry per update of the round. */
   readonly kept: readonly boolean[];

@@ -22,7 +22,7 @@ export function cosine(a: FloatVector, b: FloatVector, start = 0, length = a.len
   return Math.max(-1, Math.min(1, dot(a, b, start, length) / lengths[0] / lengths[1]));
 }
 
-/** w + Δ, rounded to float32 once. */
+/** w + Δ, rounded to float32 once, over the length of w. */
 export function moved(parameters: Float32Array, delta: FloatVector): Float32Array {
   return parameters.map((value, j) => value + (delta[j] as number));
 }
@@ -42,6 +42,11 @@ export function weightedSum(vectors: readonly FloatVector[], weights: ArrayLike<
   return sum;
 }
 
+/** The first `size` values of a vector: the model, without the auxiliary tensors that follow it. */
+export function head<V extends FloatVector>(vector: V, size: number): V {
+  return vector.subarray(0, size) as V;
+}
+
 /** Proportional to what is given, with sum 1; equal shares when everything given is 0. */
 export function normalised(shares: ArrayLike<number>): number[] {
   const values = Array.from(shares);
@@ -50,36 +55,23 @@ export function normalised(shares: ArrayLike<number>): number[] {
 }
 
 /**
+ * @param least what the model alone has; auxiliary tensors may follow it.
+ * @returns the length of every update.
  * @throws AggregationError TOO_FEW_UPDATES for none; BAD_INPUT for members out of order, a wrong length, or a number that is not finite.
  */
-export function checkUpdates(updates: readonly MemberUpdate[], size: number): void {
-  if (updates.length === 0) throw new AggregationError("TOO_FEW_UPDATES", "There is no update to aggregate.", {});
+export function checkUpdates(updates: readonly MemberUpdate[], least: number): number {
+  const size = updates[0]?.delta.length;
+  if (size === undefined) throw new AggregationError("TOO_FEW_UPDATES", "There is no update to aggregate.", {});
   for (const [k, { member, delta, samples }] of updates.entries()) {
     const before = updates[k - 1]?.member;
+    const refuse = (what: string): AggregationError =>
+      new AggregationError("BAD_INPUT", `Member ${member} ${what}.`, { member });
     if (before !== undefined && before >= member)
-      throw new AggregationError(
-        "BAD_INPUT",
-        `Member ${member} stands after member ${before}; give them ascending, each once.`,
-        {
-          member,
-          before,
-        },
-      );
-    if (delta.length !== size)
-      throw new AggregationError(
-        "BAD_INPUT",
-        `Member ${member}'s update has ${delta.length} values; the model has ${size}.`,
-        {
-          member,
-          length: delta.length,
-          size,
-        },
-      );
-    if (!(samples >= 0 && Number.isFinite(samples)))
-      throw new AggregationError("BAD_INPUT", `Member ${member} states ${samples} samples.`, { member, samples });
-    if (!delta.every(Number.isFinite))
-      throw new AggregationError("BAD_INPUT", `Member ${member}'s update holds a value that is not finite.`, {
-        member,
-      });
+      throw refuse(`stands after member ${before}; members are ascending, each once`);
+    if (delta.length !== size || size < least)
+      throw refuse(`sends ${delta.length} values; the others send ${size} and the model has ${least}`);
+    if (!(samples >= 0 && Number.isFinite(samples))) throw refuse(`states ${samples} samples`);
+    if (!delta.every(Number.isFinite)) throw refuse("sends a value that is not finite");
   }
+  return size;
 }

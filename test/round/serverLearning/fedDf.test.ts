@@ -5,14 +5,16 @@ import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts"
 import { accuracy } from "../../../src/learning/evaluate.ts";
 import { initialiseParameters } from "../../../src/learning/layout.ts";
 import type { LearningEngine, Model } from "../../../src/learning/model.ts";
-import { trainLocally } from "../../../src/learning/trainLocally.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
 import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 import { distil, divergenceFrom, fedDf } from "../../../src/round/serverLearning/fedDf.ts";
-import { aggregatePredictions } from "../../../src/round/serverLearning/functionalAggregation.ts";
+import {
+  aggregatePredictions,
+  functionalAggregation,
+} from "../../../src/round/serverLearning/functionalAggregation.ts";
 import { combineLogits, evaluatePredictors, softmaxRows } from "../../../src/round/serverLearning/predictors.ts";
 import { moved } from "../../../src/round/serverLearning/vectors.ts";
-import { CONFIG, clusters, honestUpdates, mean, PLAN } from "./federation.ts";
+import { CONFIG, clusters, honestUpdates, mean, train, update } from "./federation.ts";
 
 const LOGISTIC: ModelConfig = { kind: "logistic", inputs: 4, classes: 3 };
 const OPTIONS = {
@@ -59,11 +61,10 @@ describe("FedDF", () => {
   });
   after(() => engine.dispose());
 
-  const trained = async (model: Model, from: Float32Array, seed: string) => ({
-    model,
-    parameters: (await trainLocally(model, from, clusters(seed, 150), { ...PLAN, localSteps: 40 }, keyedRandom(seed)))
-      .parameters,
-  });
+  const trained = async (model: Model, from: Float32Array, seed: string) => {
+    const { delta } = await train(model, from, clusters(seed, 150), 40);
+    return { model, parameters: moved(from, delta) };
+  };
 
   it("teaches a student of another architecture without labels; the same key gives the same student", async () => {
     const teachers = [
@@ -149,5 +150,23 @@ describe("aggregation in function space", () => {
     const bad = [{ member: 7, samples: 1, probabilities: [1, Number.NaN] }];
     assert.throws(() => aggregatePredictions(bad, 2, "samples"), /Member 7/);
     assert.throws(() => aggregatePredictions([], 2, "samples"), { code: "WRONG_SHAPE" });
+  });
+
+  it("as a strategy sets P̄, after a model of three parameters that stays, and refuses a state without room for it", async () => {
+    const strategy = functionalAggregation(3, 2, "samples");
+    const round = {
+      round: 1,
+      parameters: Float32Array.of(1, 2, 3, 0, 0),
+      updates: members.map(({ member, samples, probabilities }) =>
+        update(member, [0, 0, 0, ...probabilities], samples),
+      ),
+      random: keyedRandom("round"),
+      base: mean,
+    };
+    const { outcome } = await strategy.aggregate(undefined, round);
+    for (const [j, expected] of [0, 0, 0, 0.6, 0.4].entries()) near(outcome.delta[j], expected, 1e-7);
+    await assert.rejects(strategy.aggregate(undefined, { ...round, parameters: round.parameters.subarray(0, 3) }), {
+      code: "WRONG_SHAPE",
+    });
   });
 });

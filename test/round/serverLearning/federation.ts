@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { fedAvg } from "../../../src/learning/algorithms/fedAvg.ts";
 import type { Model } from "../../../src/learning/model.ts";
-import { trainLocally } from "../../../src/learning/trainLocally.ts";
 import type { Dataset } from "../../../src/protocol/dataset.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
 import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 import type { BaseAggregation, MemberUpdate } from "../../../src/round/serverLearning/strategy.ts";
-import { difference, normalised, weightedSum } from "../../../src/round/serverLearning/vectors.ts";
+import { normalised, weightedSum } from "../../../src/round/serverLearning/vectors.ts";
 
 /** A federation small enough for a test: three Gaussian classes in four dimensions, a perceptron, a few members. */
 
@@ -23,19 +24,19 @@ export function clusters(seed: string, size: number, distance = 3): Dataset {
   return { features, labels, inputs: 4, classes: 3, size };
 }
 
+/** FedAvg's local steps. */
+export function train(model: Model, state: Float32Array, shard: Dataset, localSteps: number, member = 0) {
+  const random = keyedRandom("member", member);
+  return fedAvg({ ...PLAN, localSteps }, model).train({ round: 1, state, shard, random, local: {}, participation: 1 });
+}
+
 /** What members 0 … count−1 send after honest training. */
 export async function honestUpdates(model: Model, parameters: Float32Array, count: number): Promise<MemberUpdate[]> {
   const updates: MemberUpdate[] = [];
   for (let member = 0; member < count; member++) {
     const shard = clusters(`shard ${member}`, 60);
-    const { parameters: trained, trainLoss } = await trainLocally(
-      model,
-      parameters,
-      shard,
-      PLAN,
-      keyedRandom("member", member),
-    );
-    updates.push({ member, delta: difference(trained, parameters), samples: shard.size, loss: trainLoss });
+    const { delta, trainLoss } = await train(model, parameters, shard, PLAN.localSteps, member);
+    updates.push({ member, delta: Float64Array.from(delta), samples: shard.size, loss: trainLoss });
   }
   return updates;
 }

@@ -94,14 +94,16 @@ describe("vectors", () => {
     assert.deepEqual(normalised([1, 3]), [0.25, 0.75]);
   });
 
-  it("refuses disorder, other lengths, and values that are not finite", () => {
+  it("refuses disorder, other lengths, and values that are not finite; takes auxiliary tensors after the model", () => {
     assert.throws(() => checkUpdates([], 1), { code: "TOO_FEW_UPDATES" });
     for (const bad of [
       [update(1, [0]), update(1, [0])],
-      [update(0, [0, 0])],
+      [update(0, [])],
+      [update(0, [0]), update(1, [0, 0])],
       [update(0, [Number.NaN])],
       [update(0, [0], -1)],
     ])
       assert.throws(() => checkUpdates(bad, 1), { code: "BAD_INPUT" });
+    assert.equal(checkUpdates([update(0, [0, 0, 0]), update(1, [0, 0, 0])], 1), 3);
   });
 });

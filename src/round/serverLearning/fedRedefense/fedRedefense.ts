@@ -2,7 +2,7 @@
 import type { Model } from "../../../learning/model.ts";
 import type { Dataset } from "../../../protocol/dataset.ts";
 import type { MemberUpdate, ServerOutcome, ServerRound, ServerStrategy } from "../strategy.ts";
-import { checkUpdates, norm } from "../vectors.ts";
+import { checkUpdates, head, norm } from "../vectors.ts";
 import { type DistilledSet, freshDistilledSet, type ReconstructionOptions, reconstruct } from "./distilledSet.ts";
 import { type ErrorThreshold, keptByError } from "./flag.ts";
 import { linearReconstructionError, probeBasis } from "./linearProbes.ts";
@@ -20,9 +20,10 @@ export function fedRedefenseProbes(
   return {
     initial: undefined,
     async aggregate(state, round) {
-      checkUpdates(round.updates, round.parameters.length);
-      const basis = await probeBasis(model, round.parameters, probes, ridge);
-      const errors = round.updates.map(({ delta }) => linearReconstructionError(basis, delta));
+      checkUpdates(round.updates, model.parameterCount);
+      const parameters = head(round.parameters, model.parameterCount);
+      const basis = await probeBasis(model, parameters, probes, ridge);
+      const errors = round.updates.map(({ delta }) => linearReconstructionError(basis, head(delta, parameters.length)));
       return { state, outcome: await withoutFlagged(round, errors, threshold) };
     },
   };
@@ -47,12 +48,13 @@ export function fedRedefenseDistilled(
   return {
     initial: { sets: new Map() },
     async aggregate(state, round) {
-      checkUpdates(round.updates, round.parameters.length);
+      checkUpdates(round.updates, model.parameterCount);
+      const parameters = head(round.parameters, model.parameterCount);
       const sets = new Map(state.sets);
       const errors: number[] = [];
       for (const { member, delta } of round.updates) {
         const start = sets.get(member) ?? freshDistilledSet(model, perClass, round.random.derive("member", member));
-        const { set, error } = await reconstruct(model, round.parameters, delta, start, options);
+        const { set, error } = await reconstruct(model, parameters, head(delta, parameters.length), start, options);
         sets.set(member, set);
         errors.push(error);
       }
