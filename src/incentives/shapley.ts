@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { FoedusError } from "../protocol/errors.ts";
-import { keyedRandom } from "../protocol/random.ts";
+import { antitheticPair, marginalsAlong, type RoundName } from "./permutations.ts";
+import { askedOnce, exactInteger, requirePlayers, score, type Utility } from "./utility.ts";
 
 /**
  * Shapley values in integers, so that everybody who recomputes them gets the same ones.
@@ -9,21 +10,15 @@ import { keyedRandom } from "../protocol/random.ts";
  * integers in 2^-20 nats with v(∅) = 0. Marginals are summed exactly and divided once, rounding down; a score saturates at int32.
  */
 
-/** v(S) for a non-empty coalition, an integer in 2^-20 nats. Asked at most once per coalition. */
-export type Utility = (coalition: bigint) => Promise<number | bigint>;
-
-/** Most players of {@link exactShapley}: 2^8 − 1 evaluations. */
-export const MAX_EXACT_PLAYERS = 8;
-
-const INT32_MAX = 2_147_483_647n;
-const INT32_MIN = -2_147_483_648n;
+/** Most players of {@link exactShapley}: 2^10 − 1 evaluations. */
+const MAX_EXACT_PLAYERS = 10;
 
 /**
  * φ_i = Σ_{S ∌ i} |S|!·(K−1−|S|)!/K! · (v(S ∪ i) − v(S)), over all coalitions.
  *
  * Rounding down costs each player less than one unit, so v(N) − K < Σφ ≤ v(N) unless a score saturates.
  *
- * @param players K ≤ 8; 0 gives no scores.
+ * @param players K ≤ 10; 0 gives no scores.
  * @throws FoedusError for more players; use {@link monteCarloShapley}.
  * Source: Shapley 1953.
  */
@@ -50,15 +45,11 @@ export async function exactShapley(players: number, utility: Utility): Promise<n
   return scores;
 }
 
-export interface MonteCarloOptions {
+export interface MonteCarloOptions extends RoundName {
   /** M, orders scanned; even, because they come in antithetic pairs. Default max(30, 2K). */
   readonly permutations?: number;
   /** A scan stops, and the rest of its marginals are 0, when |v(N) − v(prefix)| is below this; units 2^-20 nats. Default 0: never. */
   readonly truncation?: number;
-  /** R_t, the beacon of the round, which nobody knew while updates were made. */
-  readonly beacon: Uint8Array;
-  readonly run: bigint;
-  readonly round: number;
 }
 
 /**
@@ -87,22 +78,14 @@ export async function monteCarloShapley(
   }
   if (players === 0) return [];
 
-  const utilityOf = cached(utility);
-  const everybody = (1n << BigInt(players)) - 1n;
-  const total = await utilityOf(everybody);
+  const { utilityOf } = askedOnce(utility);
+  const total = await utilityOf((1n << BigInt(players)) - 1n);
   const sums = new Array<bigint>(players).fill(0n);
   for (let j = 0; j < permutations / 2; j++) {
-    const order = keyedRandom(options.beacon, "shapley", options.run, options.round, j).permutation(players);
-    for (const scan of [order, order.toReversed()]) {
-      let coalition = 0n;
-      let value = 0n;
-      for (const player of scan) {
-        if (magnitude(total - value) < truncation) break;
-        coalition |= 1n << BigInt(player);
-        const next = await utilityOf(coalition);
-        sums[player] = (sums[player] as bigint) + next - value;
-        value = next;
-      }
+    for (const order of antitheticPair(players, options, j)) {
+      const marginals = await marginalsAlong(order, utilityOf, total, truncation);
+      for (let player = 0; player < players; player++)
+        sums[player] = (sums[player] as bigint) + (marginals[player] as bigint);
     }
   }
   return sums.map((sum) => score(sum, BigInt(permutations)));
@@ -113,53 +96,8 @@ export function defaultPermutations(players: number): number {
   return Math.max(30, 2 * players);
 }
 
-/** Utilities by coalition, each asked once: prefixes repeat often, most of all the short and the long ones. */
-function cached(utility: Utility): (coalition: bigint) => Promise<bigint> {
-  const values = new Map<bigint, bigint>();
-  return async (coalition) => {
-    let value = values.get(coalition);
-    if (value === undefined) {
-      value = exactInteger(await utility(coalition), coalition);
-      values.set(coalition, value);
-    }
-    return value;
-  };
-}
-
-function exactInteger(value: number | bigint, coalition: bigint): bigint {
-  if (typeof value === "number" && !Number.isSafeInteger(value)) {
-    throw new FoedusError(
-      "BAD_SCORING",
-      `The utility of coalition 0b${coalition.toString(2)} is ${value}; utilities are exact integers in 2^-20 nats. Round before scoring.`,
-      {
-        values: { coalition, value },
-      },
-    );
-  }
-  return BigInt(value);
-}
-
-/** ⌊sum / divisor⌋ (towards −∞, as the sign must not favour anybody), saturating at int32. */
-function score(sum: bigint, divisor: bigint): number {
-  const quotient = sum / divisor;
-  const floor = sum % divisor < 0n ? quotient - 1n : quotient;
-  return Number(floor > INT32_MAX ? INT32_MAX : floor < INT32_MIN ? INT32_MIN : floor);
-}
-
-function requirePlayers(players: number, limit: number): void {
-  if (!Number.isInteger(players) || players < 0 || players > limit) {
-    throw new FoedusError("BAD_SCORING", `${players} players cannot be scored here; 0 to ${limit} can.`, {
-      values: { players, limit },
-    });
-  }
-}
-
 function bitCount(value: number): number {
   let count = 0;
   for (let rest = value; rest !== 0; rest &= rest - 1) count++;
   return count;
-}
-
-function magnitude(value: bigint): bigint {
-  return value < 0n ? -value : value;
 }

@@ -4,7 +4,7 @@ import { addWeighted } from "../aggregation/addWeighted.ts";
 import type { Aggregate } from "../aggregation/aggregate.ts";
 import { ruleOf } from "../aggregation/rules.ts";
 import { type CoalitionWeighting, coalitionWeights } from "../incentives/coalitionWeights.ts";
-import { monteCarloShapley } from "../incentives/shapley.ts";
+import { shapleyOf } from "../incentives/shapleyOf.ts";
 import { agreedLoss } from "../learning/agreedLoss.ts";
 import type { AgreedModel } from "../learning/model.ts";
 import { bitsOf } from "../protocol/bitmap.ts";
@@ -60,13 +60,8 @@ export async function scoreUpdates(
     const weights = coalitionWeights(aggregated.weights, layout.groups, rows, weighting);
     return before - (await lossOf(await addWeighted(parent, updates, weights, layout, kernels)));
   };
-  const scores = await monteCarloShapley(players.length, utility, {
-    permutations: recipe.scoring.permutations,
-    truncation: recipe.scoring.truncation,
-    beacon: fromHex(beacon, 32),
-    run: context.run,
-    round,
-  });
+  const name = { beacon: fromHex(beacon, 32), run: context.run, round };
+  const scores = await shapleyOf(recipe.scoring, players.length, utility, name);
   const all = updates.map(() => 0);
   for (const [player, index] of players.entries()) all[index] = scores[player] as number;
   return all;

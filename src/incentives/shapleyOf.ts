@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ScoringConfig } from "../protocol/recipe/scoringConfig.ts";
+import { gtgShapley } from "./gtgShapley.ts";
+import type { RoundName } from "./permutations.ts";
+import { exactShapley, monteCarloShapley } from "./shapley.ts";
+import type { Utility } from "./utility.ts";
+
+/**
+ * Shapley values by the recipe's method: every coalition, antithetic orders, or guided ones.
+ *
+ * @throws FoedusError BAD_SCORING for `exact` with more than ten players.
+ */
+export function shapleyOf(
+  { method = "monte-carlo", permutations, truncation }: Pick<ScoringConfig, "method" | "permutations" | "truncation">,
+  players: number,
+  utility: Utility,
+  name: RoundName,
+): Promise<number[]> {
+  switch (method) {
+    case "exact":
+      return exactShapley(players, utility);
+    case "monte-carlo":
+      return monteCarloShapley(players, utility, { permutations, truncation, ...name });
+    case "gtg":
+      return gtgShapley(players, utility, { permutations, truncation, ...name });
+  }
+}
