@@ -7,13 +7,13 @@ import { AGREED_ENGINE, checkAgreedBinary, createAgreedEngine } from "../../../s
 import { initialiseParameters } from "../../../src/learning/layout.ts";
 import { EVALUATION, TRAINING } from "../../../src/learning/model.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
-import { engineContract } from "../engine.contract.ts";
+import { ALL_MODELS, engineContract } from "../engine.contract.ts";
 
 const engineOf = (batchSize: number) =>
   createAgreedEngine({ package: "onnxruntime-web", version: AGREED_ENGINE.version, batchSize });
 
-describe("agreed engine, batches that fill it", () => engineContract(() => engineOf(5)));
-describe("agreed engine, padded batches", () => engineContract(() => engineOf(8)));
+describe("agreed engine, batches that fill it", () => engineContract(() => engineOf(5), ALL_MODELS));
+describe("agreed engine, padded batches", () => engineContract(() => engineOf(8), ALL_MODELS));
 
 describe("agreed engine", () => {
   it("a sample's logits do not depend on what else is in the padded batch", async () => {

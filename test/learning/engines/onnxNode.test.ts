@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe } from "node:test";
 import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import { engineContract } from "../engine.contract.ts";
+import { ALL_MODELS, engineContract } from "../engine.contract.ts";
 
-describe("onnxruntime-node engine", () => engineContract(() => createOnnxNodeEngine()));
+describe("onnxruntime-node engine", () => engineContract(() => createOnnxNodeEngine(), ALL_MODELS));
