@@ -155,8 +155,133 @@ def centred_clipping(x, samples, reputations, p):
     return v, weights >= 2**-17
 
 
+def uniform_mean(x, samples, reputations, p):
+    return x.mean(axis=0), np.ones(len(x), bool)
+
+
+# Rules that decide from facts about members; `facts` has one entry per member and list.
+
+
+def weighed(x, weights):
+    """A movement by weights, whose shares below 2^-52 are none."""
+    kept = weights >= 2.0**-52
+    return (weights * kept) @ x, kept
+
+
+def fltrust(x, samples, facts, p):
+    root = facts["root"]
+    norms = np.linalg.norm(x, axis=1)
+    trust = np.maximum(0, x @ root / (norms * np.linalg.norm(root)))
+    weights = trust / trust.sum() * np.minimum(1, np.linalg.norm(root) / norms)
+    kept = weights >= 2**-17
+    return (weights * kept) @ x, kept
+
+
+def softmax(scores, temperature, prior):
+    raw = prior * np.exp((scores - scores.max()) / temperature)
+    return raw / raw.sum()
+
+
+def fedatt(x, samples, facts, p):
+    lengths = np.linalg.norm(x, axis=1)
+    if p["attention"] == "cosine":
+        middle = np.median(x, axis=0)
+        scores = x @ middle / (lengths * np.linalg.norm(middle))
+    elif p["relative"]:
+        scores = lengths / lengths.mean()
+    else:
+        scores = lengths / 2**FRACTION_BITS
+    weights = softmax(scores, p["temperature"], np.ones(len(x)))
+    return p["stepSize"] * weights @ x, np.ones(len(x), bool)
+
+
+def clipped(facts, p):
+    nats = facts["losses"] / 65_536
+    if "capMads" not in p:
+        return nats
+    return np.minimum(nats, np.median(nats) + p["capMads"] * np.median(np.abs(nats - np.median(nats))))
+
+
+def loss_weights(samples, facts, p):
+    prior = samples if p["prior"] == "samples" else np.ones(len(samples))
+    return softmax(clipped(facts, p), p["temperature"], prior)
+
+
+def fedeba(x, samples, facts, p):
+    return weighed(x, loss_weights(samples, facts, p))
+
+
+def fair_gradient(x, samples, facts, p):
+    prior = samples / samples.sum() if p["prior"] == "samples" else np.full(len(x), 1 / len(x))
+    losses = clipped(facts, p)
+    weights = np.maximum(0, prior + 2 * p["strength"] / len(x) * (losses - losses.mean()))
+    return weighed(x, weights / weights.sum())
+
+
+def q_fedavg(x, samples, facts, p):
+    """As the paper has it: Δw = L(w − w_i), the sum of F^q Δw over the sum of h."""
+    big_l, q = 1 / p["learningRate"], p["q"]
+    losses = clipped(facts, p) + 1e-10
+    difference = -big_l * x
+    h = q * losses ** (q - 1) * (np.linalg.norm(difference, axis=1) / 2**FRACTION_BITS) ** 2 + big_l * losses**q
+    _, kept = weighed(x, big_l * losses**q / h.sum())
+    return -(losses**q * kept) @ difference / h.sum(), kept
+
+
+def fairfed(x, samples, facts, p):
+    metric = (facts["losses"] if p["metric"] == "loss" else facts["accuracies"]) / 65_536
+    share = samples / samples.sum()
+    gap = np.abs(metric - share @ metric)
+    state = facts["memberState"] / 2**32 - p["beta"] * (gap - gap.mean())
+    weights = np.maximum(0, state)
+    return weighed(x, weights / weights.sum())
+
+
+def spfl(x, samples, facts, p):
+    inside = np.ones(len(x), bool)
+    if "audit" in p:
+        _, inside = byzfed(x, samples, np.ones(len(x)), {**p["audit"], "sizeWeighted": False})
+    phi = facts["contributions"][inside] / 2**20
+    if p["weighting"] == "ratio":
+        earned = np.maximum(phi, 0) + 1e-12
+        earned = earned / earned.sum()
+    else:
+        earned = softmax(phi, p.get("temperature", max(phi.std(), 1e-3)), np.ones(len(phi)))
+    if "fair" in p:
+        only = {"losses": facts["losses"][inside]}
+        earned = (1 - p["fair"]["kappa"]) * earned + p["fair"]["kappa"] * loss_weights(samples[inside], only, p["fair"])
+    weights = np.zeros(len(x))
+    weights[inside] = earned
+    return weighed(x, weights)
+
+
+def psi(age, p):
+    decay = (1 + age) ** -p["exponent"] if p["decay"] == "polynomial" else (
+        np.where(age <= p["after"], 1.0, 1 / (p["slope"] * np.maximum(1, age - p["after"]) + 1))
+    )
+    return decay * (age <= p["limit"])
+
+
+def fedbuff(x, samples, facts, p):
+    weights = psi(facts["staleness"], p["staleness"])
+    buffer = weights > 0
+    share = buffer * (samples if p["prior"] == "samples" else 1)
+    return p["stepSize"] * (weights * share / share.sum()) @ x, buffer
+
+
+def fedasync(x, samples, facts, p):
+    """One model after the other."""
+    w, weights = np.zeros(x.shape[1]), np.zeros(len(x))
+    for i, pull in enumerate(p["mixing"] * psi(facts["staleness"], p["staleness"])):
+        w = (1 - pull) * w + pull * x[i]
+        weights *= 1 - pull
+        weights[i] = pull
+    return w, weights >= 2**-17
+
+
 RULES = {
     "weighted-mean": weighted_mean,
+    "uniform-mean": uniform_mean,
     "coordinate-median": coordinate_median,
     "trimmed-mean": trimmed_mean,
     "geometric-median": geometric_median,
@@ -165,6 +290,17 @@ RULES = {
     "bulyan": bulyan,
     "byzfed": byzfed,
     "centred-clipping": centred_clipping,
+}
+FACTUAL = {
+    "fltrust": fltrust,
+    "fedatt": fedatt,
+    "fedeba": fedeba,
+    "fair-gradient": fair_gradient,
+    "q-fedavg": q_fedavg,
+    "fairfed": fairfed,
+    "spfl": spfl,
+    "fedbuff": fedbuff,
+    "fedasync": fedasync,
 }
 COORDINATE_WISE = {"coordinate-median", "trimmed-mean", "bulyan"}
 
@@ -216,6 +352,7 @@ def bulyan_of_selected(selected, f):
 
 CONFIGS = [
     {"rule": "weighted-mean"},
+    {"rule": "uniform-mean"},
     {"rule": "coordinate-median"},
     {"rule": "trimmed-mean", "parameters": {"trim": 2}},
     {"rule": "geometric-median"},
@@ -227,6 +364,33 @@ CONFIGS = [
     {"rule": "byzfed", "parameters": {"filter": "tau", "tau": 1.5, "sizeWeighted": True}},
     {"rule": "byzfed", "parameters": {"filter": "mad", "k": 2, "sizeWeighted": False}},
     {"rule": "centred-clipping", "parameters": {"radius": 0.003, "iterations": 5}},
+]
+HINGE = {"decay": "hinge", "after": 2, "slope": 10, "limit": 6}
+POLYNOMIAL = {"decay": "polynomial", "exponent": 0.5, "limit": 5}
+WITH_FACTS = [
+    {"rule": "fltrust"},
+    {"rule": "fedatt", "parameters": {"attention": "cosine", "temperature": 0.1, "scope": "model", "stepSize": 1}},
+    {"rule": "fedatt", "parameters": {"attention": "cosine", "temperature": 0.5, "scope": "layer", "stepSize": 0.6}},
+    {
+        "rule": "fedatt",
+        "parameters": {"attention": "distance", "relative": True, "temperature": 2, "scope": "model", "stepSize": 1},
+    },
+    {"rule": "fedeba", "parameters": {"temperature": 1, "prior": "uniform"}},
+    {"rule": "fedeba", "parameters": {"temperature": 0.5, "prior": "samples", "capMads": 3}},
+    {"rule": "fair-gradient", "parameters": {"strength": 0.05, "prior": "samples"}},
+    {"rule": "fair-gradient", "parameters": {"strength": 0.5, "prior": "uniform", "capMads": 2}},
+    {"rule": "q-fedavg", "parameters": {"q": 0.1, "learningRate": 0.1}},
+    {"rule": "q-fedavg", "parameters": {"q": 5, "learningRate": 0.01}},
+    {"rule": "fairfed", "parameters": {"beta": 0.02, "metric": "loss"}},
+    {"rule": "fairfed", "parameters": {"beta": 0.5, "metric": "accuracy"}},
+    {"rule": "spfl", "parameters": {"weighting": "softmax", "audit": {"filter": "mad", "k": 2}}},
+    {
+        "rule": "spfl",
+        "parameters": {"weighting": "ratio", "fair": {"kappa": 0.5, "temperature": 1, "prior": "samples"}},
+    },
+    {"rule": "fedbuff", "parameters": {"staleness": POLYNOMIAL, "stepSize": 1, "prior": "uniform"}},
+    {"rule": "fedbuff", "parameters": {"staleness": HINGE, "stepSize": 0.5, "prior": "samples"}},
+    {"rule": "fedasync", "parameters": {"staleness": HINGE, "mixing": 0.6}},
 ]
 STEPS = [
     [],
@@ -255,11 +419,24 @@ def inputs():
 
 def main():
     random = np.random.default_rng(7)
+    of_facts = np.random.default_rng(11)
     cases = []
     for name, x in inputs().items():
         samples = random.integers(1, 900, len(x))
         reputations = random.integers(0, 65_537, len(x))
+        facts = {
+            "losses": of_facts.integers(0, 4 * 65_536, len(x)),
+            "contributions": of_facts.integers(-40_000, 200_000, len(x)),
+            "accuracies": of_facts.integers(0, 65_537, len(x)),
+            "staleness": of_facts.integers(0, 8, len(x)),
+            "memberState": of_facts.integers(0, 2**29, len(x)),
+            "root": np.round(x[:5].mean(axis=0)),
+        }
+        as_floats = {fact: values.astype(float) for fact, values in facts.items()}
         results = []
+        for config in WITH_FACTS:
+            moved, kept = FACTUAL[config["rule"]](x, samples.astype(float), as_floats, config.get("parameters", {}))
+            results.append({"config": config, "moved": moved.tolist(), "kept": np.flatnonzero(kept).tolist()})
         for config in CONFIGS:
             for steps in STEPS:
                 described = {**config, **({"before": steps} if steps else {})}
@@ -271,6 +448,7 @@ def main():
                 "updates": x.astype(int).tolist(),
                 "samples": samples.tolist(),
                 "reputations": reputations.tolist(),
+                "facts": {fact: values.astype(int).tolist() for fact, values in facts.items()},
                 "results": results,
             }
         )
