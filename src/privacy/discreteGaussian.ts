@@ -4,8 +4,8 @@ import type { SecretWords } from "./secretStream.ts";
 
 /** σ is rounded up to a multiple of 2^-10 grid units. */
 const SIGMA_UNIT = 1_024;
-/** σ up to here keep every intermediate of the fast comparisons below 2^32. */
-const MAX_SIGMA = 16_777_216;
+/** So that t·k stays below 2^32 for every k that comparisons ever reach: k = 64 has odds of 1 in 64!. */
+const MAX_SIGMA = 67_108_864;
 /** Words of 32 bits that decide a comparison are drawn one after the other: nearly always one. */
 const WORD = 32n;
 
@@ -17,13 +17,13 @@ const WORD = 32n;
  * A discrete Laplace number by rejection, then a second rejection: about 1.5 proposals each.
  *
  * @param sigma grid units, above 0; rounded up to a multiple of 2^-10.
- * @throws ConfigError for σ that is not in (0, 2^24].
+ * @throws ConfigError for σ that is not in (0, 2^26].
  * Source: Canonne, Kamath & Steinke 2020, algorithms 1–3.
  */
 export function discreteGaussian(sigma: number, words: SecretWords): () => number {
   if (!(sigma > 0 && sigma <= MAX_SIGMA))
     throw new ConfigError(
-      `Noise of ${sigma} grid units is not above 0 and at most 2^24; change the fraction bits or the noise.`,
+      `Noise of ${sigma} grid units is not above 0 and at most 2^26; change the fraction bits or the noise.`,
       { sigma },
     );
   const scaled = BigInt(Math.ceil(sigma * SIGMA_UNIT));

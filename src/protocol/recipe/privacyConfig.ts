@@ -11,6 +11,12 @@ const common = {
   budget: z.strictObject({ epsilon: z.number().positive().max(1_000), delta: z.number().min(1e-15).max(0.1) }),
 };
 
+/** The reported loss, which reads the data too: at most `clip` nats, noise z·clip. */
+const loss = z.strictObject({
+  clip: z.number().min(1e-3).max(1_000),
+  noiseMultiplier: common.noiseMultiplier,
+});
+
 /** Whether each tensor is clipped to C/√L by itself. Left out: the whole update to C. */
 const perTensor = z.boolean().optional();
 
@@ -25,6 +31,7 @@ export const privacySchema = z.discriminatedUnion("mode", [
   z.strictObject({
     mode: z.literal("local"),
     ...common,
+    loss,
     perTensor,
     /** "paper" is DSAIN's order of steps, for comparison: it saves no bytes. */
     pipeline: z.discriminatedUnion("name", [
@@ -57,7 +64,8 @@ export const privacySchema = z.discriminatedUnion("mode", [
     /** Clients of a cohort that may tell their noise. */
     colluders: z.int().min(0).max(1_024),
   }),
-  z.strictObject({ mode: z.literal("record"), ...common }),
+  /** DP-SGD: gradients of single samples are clipped, and noise is added in every step. */
+  z.strictObject({ mode: z.literal("record"), ...common, loss }),
 ]);
 
 export type PrivacyConfig = z.infer<typeof privacySchema>;
