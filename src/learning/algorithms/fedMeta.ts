@@ -8,6 +8,7 @@ import type { AuxiliaryTensor, LocalAlgorithm } from "./localAlgorithm.ts";
 import { type LossAndGradient, requireFinite, runLocalLoop, type StepPoint } from "./localLoop.ts";
 import { shardGradient } from "./shardGradient.ts";
 import { loopOf, receivedState } from "./taskState.ts";
+import { modeOfSamples } from "./trainingMode.ts";
 import { difference, joined, norm } from "./vectors.ts";
 
 /**
@@ -86,11 +87,18 @@ export async function metaGradient(
   { order, epsilon }: Pick<ClientConfigOf<"fedmeta">, "order" | "epsilon">,
   mode: Mode,
 ): Promise<LossAndGradient & { readonly slope: Float32Array }> {
+  const size = support.size + query.size;
+  const supportMode = modeOfSamples(mode, 0, support.size, size);
   const supportGradient = async (point: Float32Array): Promise<Float32Array> =>
-    (await model.valueAndGradient(point, support, {}, mode)).gradient;
+    (await model.valueAndGradient(point, support, {}, supportMode)).gradient;
   const inner = await supportGradient(parameters);
   const adapted = parameters.map((w, i) => w - (rates[i] as number) * (inner[i] as number));
-  const { loss, gradient } = await model.valueAndGradient(adapted, query, {}, mode);
+  const { loss, gradient } = await model.valueAndGradient(
+    adapted,
+    query,
+    {},
+    modeOfSamples(mode, support.size, size, size),
+  );
   const slope = inner.map((value, i) => -value * (gradient[i] as number));
   if (order === "first") return { loss, gradient, slope };
   const scaled = Float64Array.from(gradient, (value, i) => (rates[i] as number) * value);

@@ -5,7 +5,7 @@ import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
 import type { Model } from "../model.ts";
 import { gather } from "./batches.ts";
 import type { LocalAlgorithm } from "./localAlgorithm.ts";
-import { requireFinite } from "./localLoop.ts";
+import { momentumOf, requireFinite } from "./localLoop.ts";
 import { shardGradient } from "./shardGradient.ts";
 import { receivedState } from "./taskState.ts";
 
@@ -16,7 +16,7 @@ import { receivedState } from "./taskState.ts";
  * @throws ConfigError with an adaptive optimiser, whose step is no multiple of the gradient.
  */
 export function fedSgd({ fraction }: ClientConfigOf<"fedsgd">, plan: TrainingPlan, model: Model): LocalAlgorithm {
-  if (!("momentum" in plan))
+  if (momentumOf(plan) === undefined)
     throw new ConfigError(`FedSGD takes a step along the gradient; ${plan.optimiser} takes another. Use sgd-momentum.`);
   return {
     auxiliary: [],

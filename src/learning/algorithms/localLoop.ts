@@ -165,7 +165,7 @@ function stepOf({ model, plan, hooks = {}, velocity: carried }: LocalRun): {
       velocity: () => ({}),
     };
   }
-  const options = { learningRate: plan.learningRate, momentum: "momentum" in plan ? plan.momentum : 0 };
+  const options = { learningRate: plan.learningRate, momentum: momentumOf(plan) ?? 0 };
   let velocity = carried ?? new Float32Array(model.parameterCount);
   const plain = hooks.gradient === undefined && hooks.correct === undefined && weightDecay === 0;
   const fused = plain ? model.step?.bind(model) : undefined;
@@ -183,6 +183,11 @@ function stepOf({ model, plan, hooks = {}, velocity: carried }: LocalRun): {
     },
     velocity: () => ({ velocity }),
   };
+}
+
+/** β of plain gradient descent with momentum; undefined for adaptive optimisers. */
+export function momentumOf(plan: TrainingPlan): number | undefined {
+  return plan.optimiser === undefined || plan.optimiser === "sgd-momentum" ? plan.momentum : undefined;
 }
 
 function adaptiveStep(plan: TrainingPlan, model: Model): GradientStep | undefined {

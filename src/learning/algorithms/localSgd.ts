@@ -4,7 +4,7 @@ import type { ClientConfigOf } from "../../protocol/recipe/clientConfig.ts";
 import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
 import type { Model } from "../model.ts";
 import type { LocalAlgorithm } from "./localAlgorithm.ts";
-import { runLocalLoop } from "./localLoop.ts";
+import { momentumOf, runLocalLoop } from "./localLoop.ts";
 import { loopOf, receivedState } from "./taskState.ts";
 import { difference } from "./vectors.ts";
 
@@ -19,7 +19,7 @@ export function localSgd(
   plan: TrainingPlan,
   model: Model,
 ): LocalAlgorithm {
-  if (carryMomentum && !("momentum" in plan))
+  if (carryMomentum && momentumOf(plan) === undefined)
     throw new ConfigError(`carryMomentum needs momentum, and the plan's optimiser is ${plan.optimiser}. Leave it out.`);
   return {
     auxiliary: [],

@@ -8,6 +8,7 @@ import type { LocalAlgorithm } from "./localAlgorithm.ts";
 import { type LocalHooks, runLocalLoop } from "./localLoop.ts";
 import { probabilities, probabilityCotangent } from "./probabilities.ts";
 import { loopOf, receivedState } from "./taskState.ts";
+import { modeOfSamples } from "./trainingMode.ts";
 import { addScaled, difference, row } from "./vectors.ts";
 
 /**
@@ -73,7 +74,8 @@ export async function exactTerm(
       size: 1,
       indices: [batch.indices[b] as number],
     };
-    const at = probabilityGradient(model, sample, Float32Array.of(1), mode);
+    const own = modeOfSamples(mode, b, b + 1, batch.size);
+    const at = probabilityGradient(model, sample, Float32Array.of(1), own);
     const one = await gradientNorm(at, parameters, epsilon);
     value += one.length / batch.size;
     addScaled(gradient, 1 / batch.size, one.gradient);

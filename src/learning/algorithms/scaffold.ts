@@ -4,7 +4,7 @@ import type { ClientConfigOf } from "../../protocol/recipe/clientConfig.ts";
 import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
 import type { Model } from "../model.ts";
 import type { AuxiliaryTensor, LocalAlgorithm } from "./localAlgorithm.ts";
-import { type LocalHooks, requireFinite, runLocalLoop } from "./localLoop.ts";
+import { type LocalHooks, momentumOf, requireFinite, runLocalLoop } from "./localLoop.ts";
 import { shardGradient } from "./shardGradient.ts";
 import { loopOf, receivedState } from "./taskState.ts";
 import { difference, joined } from "./vectors.ts";
@@ -19,7 +19,7 @@ import { difference, joined } from "./vectors.ts";
  * @throws ConfigError for option II with momentum, an adaptive optimiser or weight decay: the way walked would not be k·η mean gradients.
  */
 export function scaffold({ option }: ClientConfigOf<"scaffold">, plan: TrainingPlan, model: Model): LocalAlgorithm {
-  const plain = "momentum" in plan && plan.momentum === 0 && (plan.weightDecay ?? 0) === 0;
+  const plain = momentumOf(plan) === 0 && (plan.weightDecay ?? 0) === 0;
   if (option === "II" && !plain)
     throw new ConfigError(
       "SCAFFOLD's option II reads the mean gradient from the way walked, which holds for plain SGD: set momentum to 0 and leave weightDecay out, or take option I.",
