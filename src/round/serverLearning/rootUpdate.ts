@@ -3,7 +3,6 @@
 import { fedAvg } from "../../learning/algorithms/fedAvg.ts";
 import type { Model } from "../../learning/model.ts";
 import type { Dataset } from "../../protocol/dataset.ts";
-import { ConfigError } from "../../protocol/errors.ts";
 import type { Random } from "../../protocol/random.ts";
 import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
 import type { ServerStrategy } from "./strategy.ts";
@@ -30,38 +29,6 @@ export async function rootUpdate(
     local: {},
     participation: 1,
   });
-}
-
-/**
- * The root set: `size` samples of the server's own data, uniformly chosen, in the data's order.
- *
- * @throws ConfigError when the server has fewer.
- */
-export function chooseRootSet(dataset: Dataset, size: number, random: Random): Dataset {
-  if (!(size >= 1 && size <= dataset.size))
-    throw new ConfigError(
-      `A root set of ${size} samples cannot be chosen from ${dataset.size}; name a smaller size or give the server more data.`,
-      {
-        size,
-        available: dataset.size,
-      },
-    );
-  const { inputs, classes } = dataset;
-  const chosen = random
-    .derive("root set")
-    .permutation(dataset.size)
-    .slice(0, size)
-    .sort((a, b) => a - b);
-  const features = new Float32Array(size * inputs);
-  for (const [b, index] of chosen.entries())
-    features.set(dataset.features.subarray(index * inputs, (index + 1) * inputs), b * inputs);
-  return {
-    features,
-    labels: Int32Array.from(chosen, (index) => dataset.labels[index] as number),
-    inputs,
-    classes,
-    size,
-  };
 }
 
 /**

@@ -5,7 +5,8 @@ import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts"
 import { initialiseParameters } from "../../../src/learning/layout.ts";
 import type { LearningEngine, Model } from "../../../src/learning/model.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
-import { chooseRootSet, flTrustRoot, rootUpdate } from "../../../src/round/serverLearning/rootUpdate.ts";
+import { chooseSamples } from "../../../src/round/serverLearning/chooseSamples.ts";
+import { flTrustRoot, rootUpdate } from "../../../src/round/serverLearning/rootUpdate.ts";
 import type { FloatVector } from "../../../src/round/serverLearning/strategy.ts";
 import { cosine } from "../../../src/round/serverLearning/vectors.ts";
 import { CONFIG, clusters, honestUpdates, mean, PLAN } from "./federation.ts";
@@ -21,7 +22,7 @@ describe("FLTrust's root update", () => {
   after(() => engine.dispose());
 
   it("points where honest members' updates point, and away from their negation", async () => {
-    const root = chooseRootSet(clusters("server", 300), 100, keyedRandom("server"));
+    const root = chooseSamples(clusters("server", 300), 100, keyedRandom("server"));
     assert.equal(root.size, 100);
     const { delta } = await rootUpdate(model, start, root, PLAN, keyedRandom("round", 1));
     for (const { delta: honest } of await honestUpdates(model, start, 4)) assert.ok(cosine(delta, honest) > 0.4);
@@ -53,8 +54,8 @@ describe("FLTrust's root update", () => {
 
   it("chooses distinct samples, and refuses more than there are", () => {
     const data = { ...clusters("small", 10), features: Float32Array.from({ length: 40 }, (_, i) => Math.floor(i / 4)) };
-    const chosen = chooseRootSet(data, 6, keyedRandom("root"));
+    const chosen = chooseSamples(data, 6, keyedRandom("root"));
     assert.equal(new Set(chosen.features).size, 6);
-    assert.throws(() => chooseRootSet(data, 11, keyedRandom("root")), { code: "BAD_CONFIG" });
+    assert.throws(() => chooseSamples(data, 11, keyedRandom("root")), { code: "BAD_CONFIG" });
   });
 });

@@ -9,7 +9,7 @@ import { type LatentSpace, principalComponents } from "./principalComponents.ts"
 
 export interface PFedGpaOptions {
   /** Tensors that are personalised; the last layer when left out. */
-  readonly tensors?: readonly string[];
+  readonly tensors?: readonly string[] | undefined;
   /** How many rounds of members' vectors are learned from. */
   readonly windowRounds: number;
   /** Fewer vectors than this: plain aggregation. */

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import { initialiseParameters } from "../../../src/learning/layout.ts";
-import type { LearningEngine, Model } from "../../../src/learning/model.ts";
-import { keyedRandom } from "../../../src/protocol/random.ts";
+import { createOnnxNodeEngine } from "../../../../src/learning/engines/onnxNode.ts";
+import { initialiseParameters } from "../../../../src/learning/layout.ts";
+import type { LearningEngine, Model } from "../../../../src/learning/model.ts";
+import { keyedRandom } from "../../../../src/protocol/random.ts";
 import {
   DIFFUSION_STEPS,
   invertAndDenoise,
   SIGNAL,
   trainDenoiser,
-} from "../../../src/round/serverLearning/pFedGpa/diffusion.ts";
-import { type PFedGpaOptions, pFedGpa } from "../../../src/round/serverLearning/pFedGpa/pFedGpa.ts";
-import { principalComponents } from "../../../src/round/serverLearning/pFedGpa/principalComponents.ts";
-import type { MemberUpdate } from "../../../src/round/serverLearning/strategy.ts";
-import { dot, moved } from "../../../src/round/serverLearning/vectors.ts";
-import { CONFIG, mean } from "./federation.ts";
+} from "../../../../src/round/serverLearning/pFedGpa/diffusion.ts";
+import { type PFedGpaOptions, pFedGpa } from "../../../../src/round/serverLearning/pFedGpa/pFedGpa.ts";
+import { principalComponents } from "../../../../src/round/serverLearning/pFedGpa/principalComponents.ts";
+import type { MemberUpdate } from "../../../../src/round/serverLearning/strategy.ts";
+import { dot, moved } from "../../../../src/round/serverLearning/vectors.ts";
+import { CONFIG, mean } from "../federation.ts";
 
 const TRAINING = { steps: 150, batchSize: 16, learningRate: 3e-3, hidden: 32 };
 const OPTIONS: PFedGpaOptions = {

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import { initialiseParameters } from "../../../src/learning/layout.ts";
-import type { LearningEngine, Model } from "../../../src/learning/model.ts";
-import { keyedRandom } from "../../../src/protocol/random.ts";
+import { createOnnxNodeEngine } from "../../../../src/learning/engines/onnxNode.ts";
+import { initialiseParameters } from "../../../../src/learning/layout.ts";
+import type { LearningEngine, Model } from "../../../../src/learning/model.ts";
+import { keyedRandom } from "../../../../src/protocol/random.ts";
 import {
   certifiedAccuracy,
   certifiedMembers,
@@ -13,16 +13,16 @@ import {
   sampledCertificate,
   untouchedShare,
   voteBounds,
-} from "../../../src/round/serverLearning/flCert/certificates.ts";
-import { advanceEnsemble, ensembleVotes, openEnsemble } from "../../../src/round/serverLearning/flCert/ensemble.ts";
+} from "../../../../src/round/serverLearning/flCert/certificates.ts";
+import { advanceEnsemble, ensembleVotes, openEnsemble } from "../../../../src/round/serverLearning/flCert/ensemble.ts";
 import {
   balancedGroups,
   groupOf,
   hashedGroups,
   sampledGroups,
-} from "../../../src/round/serverLearning/flCert/groups.ts";
-import { moved } from "../../../src/round/serverLearning/vectors.ts";
-import { CONFIG, clusters, honestUpdates, mean } from "./federation.ts";
+} from "../../../../src/round/serverLearning/flCert/groups.ts";
+import { moved } from "../../../../src/round/serverLearning/vectors.ts";
+import { CONFIG, clusters, honestUpdates, mean } from "../federation.ts";
 
 const near = (actual: number, expected: number, tolerance = 5e-7): void =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} instead of ${expected}`);

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import { initialiseParameters } from "../../../src/learning/layout.ts";
-import type { LearningEngine, Model } from "../../../src/learning/model.ts";
-import { keyedRandom } from "../../../src/protocol/random.ts";
-import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
-import { meanGradient, oneHot } from "../../../src/round/serverLearning/batches.ts";
-import { choleskyFactor, choleskySolve } from "../../../src/round/serverLearning/fedRedefense/cholesky.ts";
-import { freshDistilledSet, reconstruct } from "../../../src/round/serverLearning/fedRedefense/distilledSet.ts";
+import { createOnnxNodeEngine } from "../../../../src/learning/engines/onnxNode.ts";
+import { initialiseParameters } from "../../../../src/learning/layout.ts";
+import type { LearningEngine, Model } from "../../../../src/learning/model.ts";
+import { keyedRandom } from "../../../../src/protocol/random.ts";
+import type { ModelConfig } from "../../../../src/protocol/recipe/modelConfig.ts";
+import { meanGradient, oneHot } from "../../../../src/round/serverLearning/batches.ts";
+import { choleskyFactor, choleskySolve } from "../../../../src/round/serverLearning/fedRedefense/cholesky.ts";
+import { freshDistilledSet, reconstruct } from "../../../../src/round/serverLearning/fedRedefense/distilledSet.ts";
 import {
   fedRedefenseDistilled,
   fedRedefenseProbes,
-} from "../../../src/round/serverLearning/fedRedefense/fedRedefense.ts";
-import { keptByError } from "../../../src/round/serverLearning/fedRedefense/flag.ts";
-import { linearReconstructionError, probeBasis } from "../../../src/round/serverLearning/fedRedefense/linearProbes.ts";
-import { norm } from "../../../src/round/serverLearning/vectors.ts";
-import { CONFIG, clusters, honestUpdates, mean } from "./federation.ts";
+} from "../../../../src/round/serverLearning/fedRedefense/fedRedefense.ts";
+import { keptByError } from "../../../../src/round/serverLearning/fedRedefense/flag.ts";
+import {
+  linearReconstructionError,
+  probeBasis,
+} from "../../../../src/round/serverLearning/fedRedefense/linearProbes.ts";
+import { norm } from "../../../../src/round/serverLearning/vectors.ts";
+import { CONFIG, clusters, honestUpdates, mean } from "../federation.ts";
 
 const MAD = { kind: "mad", k: 3 } as const;
 const FIXED = { kind: "fixed", limit: 0.6 } as const;
