@@ -5,13 +5,18 @@ import type { RoundName } from "./permutations.ts";
 import { exactShapley, monteCarloShapley } from "./shapley.ts";
 import type { Utility } from "./utility.ts";
 
+/** How coalitions are chosen; in-run scores need none and are no business of this file. */
+export interface SampledScoring extends Pick<ScoringConfig, "permutations" | "truncation"> {
+  readonly method: Exclude<NonNullable<ScoringConfig["method"]>, "in-run">;
+}
+
 /**
  * Shapley values by the recipe's method: every coalition, antithetic orders, or guided ones.
  *
  * @throws FoedusError BAD_SCORING for `exact` with more than ten players.
  */
 export function shapleyOf(
-  { method = "monte-carlo", permutations, truncation }: Pick<ScoringConfig, "method" | "permutations" | "truncation">,
+  { method, permutations, truncation }: SampledScoring,
   players: number,
   utility: Utility,
   name: RoundName,

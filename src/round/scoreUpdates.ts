@@ -13,6 +13,7 @@ import type { Dataset } from "../protocol/dataset.ts";
 import { splitMaster } from "../protocol/grid.ts";
 import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../protocol/wideKernels.ts";
+import { inRunScores } from "./inRunScores.ts";
 import type { RunContext } from "./runContext.ts";
 
 /** What scoring needs beside the round: a held-out set (public, or the validator's own) and the agreed engine. */
@@ -40,14 +41,18 @@ function modelOf(view: Float32Array, { parameterCount }: Pick<AgreedModel, "para
  * Shapley values of the kept updates, integers in 2^-20 nats, aligned with `updates`; 0 for what is not kept (design §4.6).
  *
  * v(S) = loss(head) − loss(head + Σ_{k∈S} λ'_k q_k) on the held-out set, with the round's own λ restricted to S and renormalised to
- * its column sums (equal weights for coordinate rules, whose result is no weighted sum).
+ * its column sums (equal weights for coordinate rules, whose result is no weighted sum). With the method `in-run` the closed form for its
+ * first-order expansion instead.
  */
 export async function scoreUpdates(
   context: RunContext,
   { scorer, kernels, signal }: { scorer: Scorer; kernels: WideKernels; signal?: AbortSignal | undefined },
-  { parent, updates, aggregated, beacon, round }: ScoringInput,
+  input: ScoringInput,
 ): Promise<number[]> {
   const { layout, recipe } = context;
+  const { method = "monte-carlo" } = recipe.scoring;
+  if (method === "in-run") return inRunScores(context, { scorer, kernels, signal }, input);
+  const { parent, updates, aggregated, beacon, round } = input;
   const players = updates.map((_, i) => i).filter((i) => aggregated.kept[i]);
   const lossOf = (master: Float64Array): Promise<bigint> =>
     agreedLoss(scorer.model, modelOf(splitMaster(master, layout).view, scorer.model), scorer.heldOut);
@@ -61,7 +66,7 @@ export async function scoreUpdates(
     return before - (await lossOf(await addWeighted(parent, updates, weights, layout, kernels)));
   };
   const name = { beacon: fromHex(beacon, 32), run: context.run, round };
-  const scores = await shapleyOf(recipe.scoring, players.length, utility, name);
+  const scores = await shapleyOf({ ...recipe.scoring, method }, players.length, utility, name);
   const all = updates.map(() => 0);
   for (const [player, index] of players.entries()) all[index] = scores[player] as number;
   return all;
