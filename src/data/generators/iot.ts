@@ -85,11 +85,11 @@ export const iot: Generator<typeof schema> = {
 function drawRegimes(random: Random): Device {
   return Array.from({ length: CHANNELS }, () =>
     Array.from({ length: REGIMES }, () => {
-      const [modulus, angle] = [between(random, 0.6, 0.95), between(random, 0.1, 1.5)];
+      const [modulus, angle] = [between(random, 0.5, 0.85), between(random, 0.1, 1.5)];
       return {
         a: 2 * modulus * Math.cos(angle),
         b: -modulus * modulus,
-        level: between(random, -2, 2),
+        level: between(random, -1.2, 1.2),
         noise: between(random, 0.15, 0.4),
       };
     }),
@@ -139,7 +139,7 @@ function disturb(window: Float64Array, steps: number, random: Random): void {
   const channels = random.permutation(CHANNELS).slice(0, 1 + random.integerBelow(2));
   const start = random.integerBelow(Math.ceil(steps * 0.75));
   const kind = random.integerBelow(4);
-  const size = (random.uniform() < 0.5 ? -1 : 1) * between(random, 1.5, 4);
+  const size = (random.uniform() < 0.5 ? -1 : 1) * between(random, 2, 4);
   for (const k of channels) {
     const stuck = window[start * CHANNELS + k] as number;
     for (let step = start; step < steps; step++) {

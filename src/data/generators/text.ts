@@ -14,7 +14,7 @@ const schema = z.strictObject({
   /** Tokens per text; each has between half and all of them, padded at the end. */
   length: z.int().min(2).max(1024).default(32),
   /** Share of tokens that are drawn from their topic's words rather than from words common to all topics. */
-  topicality: z.number().min(0).max(1).default(0.25),
+  topicality: z.number().min(0).max(1).default(0.12),
   /** Probability that a word is followed by one of its successors in the topic. */
   order: z.number().min(0).max(1).default(0.5),
   /** Deviation of the clients' log-weights of topic words. */
