@@ -78,10 +78,14 @@ function haveConverged(means: readonly Float64Array[]): boolean {
 }
 
 /**
- * What each scan left out is less than `truncation` < |v(N)|, so the sum has the sign of v(N) and is not 0 unless v(N) is; then nothing was cut off.
+ * What truncation left out of v(N) is shared in proportion to |φ|: where all scores have one sign that is the paper's scaling, and where they
+ * nearly cancel it stays as small as the truncation, which scaling would not. Who adds nothing keeps 0.
  */
 function normalised(sums: readonly bigint[], total: bigint, count: number): number[] {
-  const sum = sums.reduce((all, one) => all + one, 0n);
-  if (sum === total * BigInt(count)) return sums.map((one) => score(one, BigInt(count)));
-  return sums.map((one) => (sum < 0n ? score(-one * total, -sum) : score(one * total, sum)));
+  const orders = BigInt(count);
+  const left = total * orders - sums.reduce((all, one) => all + one, 0n);
+  if (left === 0n) return sums.map((sum) => score(sum, orders));
+  // Not 0: a scan that found no marginal would have left out all of v(N), and so not have begun.
+  const extent = sums.reduce((all, one) => all + magnitude(one), 0n);
+  return sums.map((sum) => score(sum * extent + left * magnitude(sum), orders * extent));
 }
