@@ -22,6 +22,8 @@ export interface FinishedRun {
   readonly run: bigint;
   readonly ledger: LedgerReader;
   readonly store: ContentStore;
+  /** Where each member's files lie, in order. */
+  readonly memberFolders: readonly string[];
   /** The auditor's key, for which every loss was sealed. */
   readonly key: NonNullable<AuditSources["key"]>;
   audit(sources?: Partial<Changes>, options?: Partial<AuditOptions>): Promise<AuditReport>;
@@ -62,10 +64,14 @@ export async function openAuditedRun(
 }
 
 /**
- * A whole run: two rounds, the closing round and the settlement. Its model moves by a server optimiser, whose state every checkpoint holds.
+ * A whole run: two rounds, the closing round and the settlement. Unless told otherwise its model moves by a server optimiser, whose state every
+ * checkpoint holds.
  */
-export async function finishRun(resources: AsyncDisposableStack): Promise<FinishedRun> {
-  const opened = await openAuditedRun(resources, { recipe: RECIPE });
+export async function finishRun(
+  resources: AsyncDisposableStack,
+  plan: Partial<FederationPlan> = { recipe: RECIPE },
+): Promise<FinishedRun> {
+  const opened = await openAuditedRun(resources, plan);
   const { files } = opened;
   const participants = [
     ...files.members.map(({ name, configFile }) => inProcess({ name, configFile, role: "node" }, SILENT)),
@@ -105,6 +111,7 @@ export async function auditorOf(
     run,
     ledger: fixed,
     store,
+    memberFolders: files.members.map(({ folder }) => folder),
     key,
     audit: (changes = {}, options = {}) => {
       const own = changes.key === undefined ? key : changes.key;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -72,6 +72,45 @@ describe("state of a node on disk", () => {
     await state.close(2, true);
     assert.deepEqual(await state.residual(3), Float64Array.of(4, 5, 6));
     assert.deepEqual(await state.pendingRounds(), []);
+  });
+
+  it("what the client algorithm remembers advances only with a kept update, name by name", async () => {
+    const first = { control: Float32Array.of(1, -2.5), previous: new Float32Array() };
+    assert.deepEqual(await state.local(), {});
+    await state.save({ ...update(1), nextLocal: first });
+    assert.deepEqual((await new NodeState(folder, 7n).prepared(1))?.nextLocal, first);
+    await state.close(1, false);
+    assert.deepEqual(await state.local(), {});
+    await state.save({ ...update(2), nextLocal: first });
+    await state.close(2, true);
+    await state.close(2, true);
+    assert.deepEqual(await state.local(), first);
+    // An update that leaves it as it is.
+    await state.save(update(3));
+    await state.close(3, true);
+    assert.deepEqual(await state.local(), first);
+  });
+
+  it("a crash between the two files' moves is repaired by closing again", async () => {
+    await state.save({ ...update(1, [1, 2, 3]), nextLocal: { control: Float32Array.of(7) } });
+    const [run] = await readdir(folder);
+    const at = (...path: string[]) => join(folder, run as string, ...path);
+    await rename(at("round-1", "residual.bin"), at("residual.bin"));
+    await state.close(1, true);
+    assert.deepEqual(await state.residual(3), Float64Array.of(1, 2, 3));
+    assert.deepEqual(await state.local(), { control: Float32Array.of(7) });
+  });
+
+  it("a damaged local state is refused with what to do", async () => {
+    await state.save({ ...update(1), nextLocal: { control: Float32Array.of(7) } });
+    await state.close(1, true);
+    const [run] = await readdir(folder);
+    const file = join(folder, run as string, "local.bin");
+    const whole = await readFile(file);
+    for (const damaged of [whole.subarray(0, 3), whole.subarray(0, -1), Buffer.concat([whole, whole])]) {
+      await writeFile(file, damaged);
+      await assert.rejects(state.local(), { code: "MALFORMED_INPUT", message: /Delete local\.bin/ });
+    }
   });
 
   it("a residual of another model's size is refused with what to do", async () => {

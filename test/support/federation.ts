@@ -8,6 +8,7 @@ import { connectLedger } from "../../src/chain/ledgerClient.ts";
 import { deal } from "../../src/data/deal.ts";
 import { readDigits } from "../../src/data/readDigits.ts";
 import { holdOut } from "../../src/data/subset.ts";
+import { auxiliaryTensors, initialState } from "../../src/learning/algorithms/table.ts";
 import { initialiseParameters } from "../../src/learning/layout.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import type { LedgerReader } from "../../src/protocol/ledger.ts";
@@ -100,12 +101,15 @@ export async function openFederation(plan: FederationPlan, resources: AsyncDispo
     swarmKeyFile: files.swarmKeyFile,
   });
   resources.defer(() => sponsor.close());
-  const demo: RecipeDraft = { ...demoRecipe(heldOut.inputs, heldOut.classes), ...plan.recipe };
+  const plain: RecipeDraft = { ...demoRecipe(heldOut.inputs, heldOut.classes), ...plan.recipe };
+  const auxiliary = auxiliaryTensors(plain.client, plain.training, plain.model);
+  const beside = auxiliary.map(({ name, shape }) => ({ name, shape: [...shape], fractionBits: 18, group: 0 }));
+  const demo: RecipeDraft = { ...plain, layout: [...plain.layout, ...beside] };
   const recipe: RecipeDraft = attested ? { ...demo, scoring: { ...demo.scoring, mode: "attested" } } : demo;
   const prepared = await prepareRun(
     sponsor,
     recipe,
-    initialiseParameters(recipe.model, keyedRandom(seed, "initial model")),
+    initialState(initialiseParameters(recipe.model, keyedRandom(seed, "initial model")), auxiliary),
     attested ? undefined : heldOut,
   );
   const token = deployment.token as string;
