@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { initialiseParameters, parameterCount, parameterLayout } from "../../src/learning/layout.ts";
+import { featureWidth, initialiseParameters, parameterCount, parameterLayout } from "../../src/learning/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
+import { ALL_MODELS } from "./engine.contract.ts";
 
 const DIGITS: ModelConfig = { kind: "mlp", inputs: 64, hidden: [32], classes: 10, activation: "relu" };
+const TRANSFORMER: ModelConfig = {
+  kind: "transformer",
+  inputs: 16,
+  vocabulary: 100,
+  width: 8,
+  heads: 2,
+  feedForward: 32,
+  blocks: 1,
+  normalisation: "post",
+  classes: 4,
+};
+
+const shapesOf = (config: ModelConfig): Record<string, readonly number[]> =>
+  Object.fromEntries(parameterLayout(config).map(({ name, shape }) => [name, shape]));
 
 describe("parameterLayout", () => {
   it("is PyTorch's order and shapes for 64-32-10", () => {
@@ -32,6 +47,136 @@ describe("parameterLayout", () => {
     );
   });
 
+  it("of LeNet-5 is PyTorch's, 61 706 parameters", () => {
+    const config: ModelConfig = {
+      kind: "cnn",
+      inputs: 784,
+      image: { channels: 1, height: 28, width: 28 },
+      convolutions: [
+        { channels: 6, kernel: 5, padding: "same", pool: 2 },
+        { channels: 16, kernel: 5, padding: "valid", pool: 2 },
+      ],
+      pool: "max",
+      hidden: [120, 84],
+      classes: 10,
+      activation: "relu",
+    };
+    assert.deepEqual(shapesOf(config), {
+      "conv1.weight": [6, 1, 5, 5],
+      "conv1.bias": [6],
+      "conv2.weight": [16, 6, 5, 5],
+      "conv2.bias": [16],
+      "dense1.weight": [120, 400],
+      "dense1.bias": [120],
+      "dense2.weight": [84, 120],
+      "dense2.bias": [84],
+      "head.weight": [10, 84],
+      "head.bias": [10],
+    });
+    assert.equal(parameterCount(config), 61_706);
+    assert.equal(featureWidth(config), 84);
+  });
+
+  it("of a signal's network convolves along time only", () => {
+    const config: ModelConfig = {
+      kind: "cnn",
+      inputs: 128,
+      image: { channels: 1, height: 1, width: 128 },
+      convolutions: [{ channels: 8, kernel: 5, padding: "same", pool: 2 }],
+      pool: "max",
+      hidden: [],
+      classes: 5,
+      activation: "relu",
+    };
+    assert.deepEqual(shapesOf(config), {
+      "conv1.weight": [8, 1, 1, 5],
+      "conv1.bias": [8],
+      "head.weight": [5, 512],
+      "head.bias": [5],
+    });
+  });
+
+  it("of an LSTM is torch.nn.LSTM's", () => {
+    const config: ModelConfig = {
+      kind: "lstm",
+      inputs: 288,
+      steps: 32,
+      channels: 9,
+      hidden: 128,
+      layers: 2,
+      classes: 6,
+    };
+    assert.deepEqual(shapesOf(config), {
+      "lstm.weight_ih_l0": [512, 9],
+      "lstm.weight_hh_l0": [512, 128],
+      "lstm.bias_ih_l0": [512],
+      "lstm.bias_hh_l0": [512],
+      "lstm.weight_ih_l1": [512, 128],
+      "lstm.weight_hh_l1": [512, 128],
+      "lstm.bias_ih_l1": [512],
+      "lstm.bias_hh_l1": [512],
+      "head.weight": [6, 128],
+      "head.bias": [6],
+    });
+  });
+
+  it("of a transformer block is torch.nn.TransformerEncoderLayer's", () => {
+    const shapes = shapesOf(TRANSFORMER);
+    assert.deepEqual(shapes["embedding.weight"], [100, 8]);
+    assert.deepEqual(shapes["position.weight"], [16, 8]);
+    const block = Object.entries(shapes)
+      .filter(([name]) => name.startsWith("encoder.layers.0."))
+      .map(([name, shape]) => [name.slice("encoder.layers.0.".length), shape]);
+    assert.deepEqual(Object.fromEntries(block), {
+      "self_attn.in_proj_weight": [24, 8],
+      "self_attn.in_proj_bias": [24],
+      "self_attn.out_proj.weight": [8, 8],
+      "self_attn.out_proj.bias": [8],
+      "linear1.weight": [32, 8],
+      "linear1.bias": [32],
+      "linear2.weight": [8, 32],
+      "linear2.bias": [8],
+      "norm1.weight": [8],
+      "norm1.bias": [8],
+      "norm2.weight": [8],
+      "norm2.bias": [8],
+    });
+  });
+
+  it("counts every tensor once, in order, for every architecture, and marks the head", () => {
+    for (const config of Object.values(ALL_MODELS)) {
+      let offset = 0;
+      for (const tensor of parameterLayout(config)) {
+        assert.equal(tensor.offset, offset, tensor.name);
+        offset += tensor.size;
+      }
+      assert.equal(parameterCount(config), offset);
+      const head = parameterLayout(config).filter(({ head }) => head);
+      assert.deepEqual(
+        head.map(({ shape }) => shape),
+        [[config.classes, featureWidth(config)], [config.classes]],
+      );
+    }
+  });
+
+  it("refuses extents that do not fit each other", () => {
+    const cnn = ALL_MODELS["convolutions, max pool, a row and a column left over"] as ModelConfig & { kind: "cnn" };
+    const layer = { channels: 3, kernel: 3, padding: "valid", pool: 2 } as const;
+    const lstm = ALL_MODELS["an LSTM of one step"] as ModelConfig & { kind: "lstm" };
+    const resnet = ALL_MODELS["residual network"] as ModelConfig & { kind: "resnet" };
+    const wrong: Record<string, ModelConfig> = {
+      "an image that is not the inputs": { ...cnn, inputs: 100 },
+      "a kernel larger than the image": { ...cnn, convolutions: [{ ...layer, kernel: 9 }] },
+      "pooled to nothing": { ...cnn, convolutions: [layer, layer, layer] },
+      "an even kernel that keeps the size": { ...cnn, convolutions: [{ ...layer, kernel: 2, padding: "same" }] },
+      "steps that are not the inputs": { ...lstm, steps: 2 },
+      "channels that groups do not divide": { ...resnet, groups: 4 },
+      "heads that do not divide the width": { ...TRANSFORMER, heads: 3 },
+    };
+    for (const [what, config] of Object.entries(wrong))
+      assert.throws(() => parameterLayout(config), { code: "BAD_CONFIG" }, what);
+  });
+
   it("refuses widths that are not positive integers, and models beyond the protocol's size", () => {
     for (const width of [0, -1, 1.5, NaN]) {
       assert.throws(() => parameterLayout({ ...DIGITS, hidden: [width] }), { code: "BAD_CONFIG" });
@@ -54,6 +199,21 @@ describe("initialiseParameters", () => {
     assert.ok(Math.abs(deviation(w1) / Math.sqrt(2 / 200) - 1) < 0.02, `${deviation(w1)}`);
     assert.ok(Math.abs(deviation(w2) / Math.sqrt(2 / 150) - 1) < 0.04, `${deviation(w2)}`);
     assert.ok([...b1, ...b2].every((b) => Object.is(b, 0)));
+  });
+
+  it("starts norms as the identity, and LSTM weights uniformly within 1/√hidden", () => {
+    const tensors = (config: ModelConfig): Record<string, Float32Array> => {
+      const parameters = initialiseParameters(config, keyedRandom("start"));
+      return Object.fromEntries(
+        parameterLayout(config).map(({ name, offset, size }) => [name, parameters.subarray(offset, offset + size)]),
+      );
+    };
+    const transformer = tensors(TRANSFORMER);
+    assert.ok(transformer["encoder.layers.0.norm1.weight"]?.every((w) => w === 1));
+    assert.ok(transformer["encoder.layers.0.norm1.bias"]?.every((w) => w === 0));
+    const lstm = tensors({ kind: "lstm", inputs: 6, steps: 2, channels: 3, hidden: 16, layers: 1, classes: 2 });
+    const weights = lstm["lstm.weight_hh_l0"] as Float32Array;
+    assert.ok(weights.every((w) => Math.abs(w) <= 0.25) && weights.some((w) => Math.abs(w) > 0.24));
   });
 
   it("is a function of the stream's name alone", () => {
