@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ConfigError } from "../protocol/errors.ts";
-import type { NeighbourRelation, PrivacyUnit } from "./neighbours.ts";
+import { type NeighbourRelation, type PrivacyUnit, requireSameRelation } from "./neighbours.ts";
 import {
   composeRdp,
   type Epsilon,
   epsilonOf,
   fixedSizeGaussian,
+  ORDERS,
   poissonGaussian,
   type RdpCurve,
   repeatRdp,
@@ -50,16 +51,23 @@ export function epsilonOfCharges(
   account: Account,
   delta: number,
 ): Epsilon<NeighbourRelation> {
-  const curves = charges.flatMap((charge) => {
+  // Rounds are mostly alike: one curve for all that are.
+  const alike = new Map<string, Release>();
+  for (const charge of charges) {
     if (charge.unit !== account.unit) {
       throw new ConfigError(
         `Privacy of a ${charge.unit} cannot be combined with privacy of a ${account.unit}; account for each by itself.`,
       );
     }
-    return charge.releases.map((release) => curveOf(charge.relation, release));
-  });
-  const nothing = { relation: account.relation, values: poissonGaussian(0, 1).values };
-  return epsilonOf(composeRdp<NeighbourRelation>(nothing, ...curves), delta);
+    requireSameRelation(account.relation, charge.relation);
+    for (const release of charge.releases) {
+      const name = `${release.samplingRate} ${release.noiseMultiplier}`;
+      alike.set(name, { ...release, steps: release.steps + (alike.get(name)?.steps ?? 0) });
+    }
+  }
+  const nothing: RdpCurve<NeighbourRelation> = { relation: account.relation, values: ORDERS.map(() => 0) };
+  const curves = [...alike.values()].map((release) => curveOf(account.relation, release));
+  return epsilonOf(composeRdp(nothing, ...curves), delta);
 }
 
 function curveOf(

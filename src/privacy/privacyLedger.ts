@@ -131,14 +131,13 @@ export class PrivacyLedger {
 }
 
 function requireSame(known: LedgerEntry, charge: Charge): LedgerEntry {
-  const { index: _, previous: __, epsilon: ___, delta: ____, ...rest } = known;
   const { run, ...wanted } = charge;
-  const same = lineOf({ ...known, ...wanted, run: String(run), releases: [...charge.releases] }) === lineOf(known);
-  if (same) return known;
+  const again = { ...known, ...wanted, run: String(run), releases: [...charge.releases] };
+  if (lineOf(again) === lineOf(known)) return known;
   throw new FoedusError(
     "CHARGE_CHANGED",
-    `Round ${charge.round} of run ${charge.run} was charged with other noise or another clip norm before; leave this round out.`,
-    { values: { before: rest, now: { ...wanted, run: String(run) } } },
+    `Round ${charge.round} of run ${run} was charged with other noise or another clip norm before; leave this round out.`,
+    { values: { run: String(run), round: charge.round, before: known.releases, now: charge.releases } },
   );
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { logBinomial } from "../numerics/logGamma.ts";
+import { logFactorial } from "../numerics/logGamma.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { smallestWith } from "./bisection.ts";
 import { type NeighbourRelation, requireSameRelation } from "./neighbours.ts";
@@ -121,6 +121,8 @@ export function epsilonOf<R extends NeighbourRelation>(
   conversion: Conversion = "tight",
 ): Epsilon<R> {
   if (!(delta > 0 && delta < 1)) throw new ConfigError(`δ is ${delta}; it lies between 0 and 1.`);
+  // Nothing was released; the orders end at 256, and the conversion alone would leave something.
+  if (values.every((value) => value === 0)) return { epsilon: 0, delta, order: ORDERS.at(-1) as number, relation };
   let best: Epsilon<R> = { epsilon: Number.POSITIVE_INFINITY, delta, order: ORDERS[0] as number, relation };
   for (const [i, order] of ORDERS.entries()) {
     const tight = Math.log1p(-1 / order) - (Math.log(delta) + Math.log(order)) / (order - 1);
@@ -148,6 +150,13 @@ function requireMechanism(samplingRate: number, noiseMultiplier: number): void {
     throw new ConfigError(`A sampling rate of ${samplingRate} is not in [0, 1].`);
   if (!(noiseMultiplier >= 0 && noiseMultiplier < Number.POSITIVE_INFINITY))
     throw new ConfigError(`A noise multiplier of ${noiseMultiplier} is not a finite number from 0.`);
+}
+
+/** ln n! for every n that an order needs. */
+const LOG_FACTORIALS = Float64Array.from({ length: 257 }, (_, n) => logFactorial(n));
+
+function logBinomial(n: number, k: number): number {
+  return (LOG_FACTORIALS[n] as number) - (LOG_FACTORIALS[k] as number) - (LOG_FACTORIALS[n - k] as number);
 }
 
 /** ln(e^x − 1) for x > 0. */
