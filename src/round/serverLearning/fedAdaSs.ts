@@ -5,6 +5,7 @@ import { ConfigError } from "../../protocol/errors.ts";
 import { sha256 } from "../../protocol/hash.ts";
 import { log } from "../../protocol/math.ts";
 import type { Random } from "../../protocol/random.ts";
+import type { ServerSelectionConfig } from "./serverConfig.ts";
 
 /** A candidate for aggregating the next round. */
 export interface CandidateServer {
@@ -38,17 +39,11 @@ export interface SelectionState {
   readonly chosen: ReadonlyMap<string, number>;
 }
 
-export interface SelectionOptions {
-  readonly explore: { readonly kind: "epsilon-greedy"; readonly epsilon: number } | { readonly kind: "ucb" };
-  /** c_cost. */
-  readonly priceWeight: number;
-  /** c_q. */
-  readonly punctualityWeight: number;
-  /** Members slower than this are late; seconds. */
-  readonly deadline: number;
-  /** Servers whose utility is within this share of the best's magnitude take turns. */
-  readonly reshuffleWithin: number;
-}
+/**
+ * `priceWeight` is c_cost, `punctualityWeight` c_q; members slower than `deadline` seconds are late; servers whose utility is within the share
+ * `reshuffleWithin` of the best's magnitude take turns.
+ */
+export type SelectionOptions = Omit<ServerSelectionConfig, "name">;
 
 export interface ServerChoice {
   readonly server: string;

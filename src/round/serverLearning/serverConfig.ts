@@ -119,6 +119,11 @@ export type ServerStrategyConfig = z.infer<typeof serverStrategySchema>;
 export type EnsembleConfig = z.infer<typeof ensembleSchema>;
 export type ServerConfig = z.infer<typeof serverSchema>;
 
+/** Whether a config names an ensemble, which a laboratory runs group by group, or a strategy. */
+export function isEnsemble(config: ServerConfig): config is EnsembleConfig {
+  return config.name === "flcert-d" || config.name === "flcert-p";
+}
+
 /** ψ(a), see src/aggregation/staleness.ts; what is too old is discarded before it is weighed. */
 const staleness = z
   .discriminatedUnion("decay", [

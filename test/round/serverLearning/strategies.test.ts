@@ -8,6 +8,7 @@ import { keyedRandom } from "../../../src/protocol/random.ts";
 import {
   asyncSchema,
   ensembleSchema,
+  isEnsemble,
   type ServerStrategyConfig,
   serverSchema,
   serverStrategySchema,
@@ -140,6 +141,14 @@ describe("serverSchema", () => {
     const fedbuff = asyncSchema.parse({ name: "fedbuff" });
     assert.ok(fedbuff.name === "fedbuff" && fedbuff.buffer === 10 && fedbuff.maxStaleness === 20);
     assert.deepEqual(fedbuff.staleness, { decay: "polynomial", exponent: 0.5 });
+  });
+
+  it("tells ensembles from strategies", () => {
+    const names = ["flcert-d", "flcert-p", ...Object.keys(SMALL).filter((name) => !name.includes(",")), "functional"];
+    assert.deepEqual(
+      names.filter((name) => isEnsemble(serverSchema.parse({ name }))),
+      ["flcert-d", "flcert-p"],
+    );
   });
 
   it("refuses unknown names and fields, and numbers out of bounds", () => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { betaInverse } from "../../../numerics/incompleteBeta.ts";
+import type { EnsembleConfig } from "../serverConfig.ts";
 
 /** What a vote says of one sample. */
 export interface Certificate {
@@ -21,7 +22,14 @@ export interface SampledCertificateOptions {
    * Bounds that must hold together: α is divided by it. 2 (the label and the runner-up), as the specification has it, takes the runner-up for
    * known beforehand; the number of classes is the union bound that does not.
    */
-  readonly bounds?: number;
+  readonly bounds?: number | undefined;
+}
+
+/** The certificate of one sample's votes, for the variant that a config names among `members` members. */
+export function certificateOf(config: EnsembleConfig, votes: ArrayLike<number>, members: number): Certificate {
+  if (config.name === "flcert-d") return disjointCertificate(votes);
+  const { groupSize, alpha, bounds } = config;
+  return sampledCertificate(votes, { members, groupSize, alpha, bounds });
 }
 
 /**

@@ -2,9 +2,18 @@
 import { ConfigError } from "../../../protocol/errors.ts";
 import { sha256 } from "../../../protocol/hash.ts";
 import type { Random } from "../../../protocol/random.ts";
+import type { EnsembleConfig } from "../serverConfig.ts";
 
 /** Members of each group, ascending. */
 export type Groups = readonly (readonly number[])[];
+
+/** The groups that a config names. @throws ConfigError for groups that cannot be made of these members. */
+export function groupsOf(config: EnsembleConfig, members: readonly number[], random: Random): Groups {
+  if (config.name === "flcert-p") return sampledGroups(members, config.groups, config.groupSize, random);
+  return config.assignment === "hash"
+    ? hashedGroups(members, config.groups)
+    : balancedGroups(members, config.groups, random);
+}
 
 /**
  * FLCert-D: every member in one group, group(i) = SHA-256("foedus.v1.flcert" ‖ i as uint64) mod N_g (first eight bytes, big-endian). Nobody but

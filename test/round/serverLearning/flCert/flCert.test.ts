@@ -7,6 +7,7 @@ import { initialiseParameters } from "../../../../src/learning/layout.ts";
 import type { LearningEngine, Model } from "../../../../src/learning/model.ts";
 import { keyedRandom } from "../../../../src/protocol/random.ts";
 import {
+  certificateOf,
   certifiedAccuracy,
   certifiedMembers,
   disjointCertificate,
@@ -18,9 +19,11 @@ import { advanceEnsemble, ensembleVotes, openEnsemble } from "../../../../src/ro
 import {
   balancedGroups,
   groupOf,
+  groupsOf,
   hashedGroups,
   sampledGroups,
 } from "../../../../src/round/serverLearning/flCert/groups.ts";
+import { ensembleSchema } from "../../../../src/round/serverLearning/serverConfig.ts";
 import { moved } from "../../../../src/round/serverLearning/vectors.ts";
 import { CONFIG, clusters, honestUpdates, mean } from "../federation.ts";
 
@@ -117,6 +120,19 @@ describe("FLCert's groups", () => {
       sizes.toSorted((a, b) => a - b),
       [4, 4, 5, 5],
     );
+  });
+
+  it("are those that a config names, and so is the certificate", () => {
+    const random = keyedRandom("groups");
+    const byHash = ensembleSchema.parse({ name: "flcert-d" });
+    const balanced = ensembleSchema.parse({ name: "flcert-d", assignment: "balanced" });
+    const sampled = ensembleSchema.parse({ name: "flcert-p", groups: 4, groupSize: 3 });
+    assert.deepEqual(groupsOf(byHash, members, random), hashedGroups(members, 5));
+    assert.deepEqual(groupsOf(balanced, members, random), balancedGroups(members, 5, random));
+    assert.deepEqual(groupsOf(sampled, members, random), sampledGroups(members, 4, 3, random));
+    assert.deepEqual(certificateOf(byHash, [7, 2, 1], 60), { label: 0, members: 2 });
+    const options = { members: 100, groupSize: 3, alpha: 1e-3 };
+    assert.deepEqual(certificateOf(sampled, [480, 15, 5], 100), sampledCertificate([480, 15, 5], options));
   });
 
   it("sampled: distinct members in each group, and each member in about k/n of them", () => {
