@@ -2,9 +2,7 @@
 
 /** Words as numbers: 0 pads, 1 is any word outside the vocabulary, the vocabulary's words follow. */
 
-/** Token ids that are not words. */
-export const PADDING = 0;
-export const UNKNOWN = 1;
+const UNKNOWN = 1;
 const RESERVED = 2;
 
 const WORD = /[\p{L}\p{N}]+(?:'[\p{L}]+)?/gu;

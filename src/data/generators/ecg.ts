@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { Random } from "../../protocol/random.ts";
-import type { Part } from "../loadedData.ts";
+import { inOrder, seriesOrder } from "../channelsFirst.ts";
+import type { LoadedData, Part } from "../loadedData.ts";
 import { balancedLabels, between, clientCount, type Generator, sizes } from "./generator.ts";
 
 const schema = z.strictObject({
   name: z.literal("s-ecg"),
   ...sizes(4000, 1000),
   clients: clientCount,
+  order: seriesOrder,
 });
 
 const STEPS = 128;
@@ -50,7 +52,7 @@ interface Style {
 export const ecg: Generator<typeof schema> = {
   schema,
   naturalClients: "the generator's clients, each with its own heart rate, wander, gain and noise",
-  generate({ name, samples, testSamples, clients }, random) {
+  generate({ name, samples, testSamples, clients, order }, random) {
     const styles = Array.from({ length: clients }, (_, client): Style => {
       const stream = random.derive("style", client);
       return {
@@ -74,7 +76,7 @@ export const ecg: Generator<typeof schema> = {
     };
     const train = record(samples, random.derive("train"));
     const test = record(testSamples, random.derive("test"));
-    return {
+    const data: LoadedData = {
       name,
       kind: "series",
       shape: [STEPS, LEADS],
@@ -86,6 +88,7 @@ export const ecg: Generator<typeof schema> = {
       testClients: test.clients,
       notes: ["Two leads of 2.56 s at 50 Hz, in millivolts, step by step."],
     };
+    return inOrder(data, order);
   },
 };
 

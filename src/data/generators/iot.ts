@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { Random } from "../../protocol/random.ts";
-import type { Part } from "../loadedData.ts";
+import { inOrder, seriesOrder } from "../channelsFirst.ts";
+import type { LoadedData, Part } from "../loadedData.ts";
 import { between, clientCount, type Generator, sizes } from "./generator.ts";
 
 const schema = z.strictObject({
   name: z.literal("s-iot"),
   ...sizes(4000, 1000),
   clients: clientCount,
+  order: seriesOrder,
   steps: z.int().min(8).max(1024).default(32),
   /** Share of anomalous windows. */
   anomalies: z.number().min(0.01).max(0.99).default(0.2),
@@ -40,7 +42,7 @@ type Device = readonly (readonly Autoregression[])[];
 export const iot: Generator<typeof schema> = {
   schema,
   naturalClients: "the generator's devices",
-  generate({ name, samples, testSamples, clients, steps, anomalies, shift }, random) {
+  generate({ name, samples, testSamples, clients, order, steps, anomalies, shift }, random) {
     const regimes = drawRegimes(random.derive("regimes"));
     const devices = Array.from({ length: clients }, (_, client) => vary(regimes, random.derive("device", client)));
     const drifted = devices.map((device) => drift(device, shift, random.derive("drift")));
@@ -58,7 +60,7 @@ export const iot: Generator<typeof schema> = {
     };
     const train = watch(samples, devices, random.derive("train"));
     const test = watch(testSamples, devices, random.derive("test"));
-    return {
+    const data: LoadedData = {
       name,
       kind: "series",
       shape: [steps, CHANNELS],
@@ -78,6 +80,7 @@ export const iot: Generator<typeof schema> = {
         `Six channels, ${steps} steps, ${anomalies} of the windows anomalous; sample i of the shifted parts has the same device as before.`,
       ],
     };
+    return inOrder(data, order);
   },
 };
 

@@ -7,12 +7,13 @@
 
 import { z } from "zod";
 import type { Random } from "../../protocol/random.ts";
+import { seriesOrder, wholeInOrder } from "../channelsFirst.ts";
 import type { DataFolder } from "../dataFolder.ts";
 import { type DataSet, fileOptions, sampleOptions, testShare } from "../dataSet.ts";
 import { DataError } from "../errors.ts";
 import { csvRows } from "../formats/csvRows.ts";
 import { arrayOf, parseNpz } from "../formats/npy.ts";
-import { type Part, pick, splitByClient } from "../loadedData.ts";
+import { type Part, pick, splitByClient, type WholeData } from "../loadedData.ts";
 import { parseNumber } from "../readCsv.ts";
 import { standardiseDatasets } from "../standardise.ts";
 
@@ -21,6 +22,8 @@ const schema = z.strictObject({
   ...fileOptions,
   ...sampleOptions,
   view: z.enum(["watch-features", "phone-features", "watch-windows"]).default("watch-features"),
+  /** Of raw windows. */
+  order: seriesOrder,
   /** `windows`: a share of every user's windows is the test part. `users`: all windows of a share of the users. */
   split: z.enum(["windows", "users"]).default("windows"),
   testShare: testShare.default(0.2),
@@ -77,7 +80,7 @@ export const wisdm51: DataSet<typeof schema> = {
   citation:
     "Weiss, Yoneda, Hayajneh: Smartphone and smartwatch-based biometrics using activities of daily living, IEEE Access 2019",
   naturalClients: "people",
-  async load({ name, view, split, testShare }, folder, random) {
+  async load({ name, view, order, split, testShare }, folder, random) {
     const { part, users } =
       view === "watch-windows" ? await readWindows(folder) : await readFeatures(folder, FEATURE_FILES[view]);
     const parts =
@@ -86,7 +89,7 @@ export const wisdm51: DataSet<typeof schema> = {
       view === "watch-windows"
         ? { train: parts.train.dataset, test: parts.test.dataset }
         : standardiseDatasets(parts.train.dataset, parts.test.dataset);
-    return {
+    const data: WholeData = {
       name,
       kind: view === "watch-windows" ? "series" : "table",
       shape: view === "watch-windows" ? [STEPS, AXES] : [FEATURES],
@@ -103,6 +106,7 @@ export const wisdm51: DataSet<typeof schema> = {
           : `All windows of a share of ${testShare} of the users, drawn at random by the seed, are the test part.`,
       ],
     };
+    return view === "watch-windows" ? wholeInOrder(data, order) : data;
   },
 };
 
