@@ -18,7 +18,8 @@ export type FedAttParameters = Extract<AggregationConfig, { rule: "fedatt" }>["p
  * `scope`: weights per `layer`, for the whole `model`, or `both`: the product of the two, normalised again. ε = `stepSize` ≤ 1 and the rest is
  * unspent: weights on the grid never sum to more than 1, and longer steps (the paper's 1.2) are a server optimiser's (fedavgm without momentum).
  *
- * Every update weighs something, so no bound holds and none is claimed. Needs K ≥ 1; the median says nothing below 3.
+ * An update far out loses weight, but not all of it, so no bound holds and none is claimed. Needs K ≥ 1, by cosine K ≥ 3: below, the median says
+ * nothing.
  *
  * Paper: Ji et al. 2019, "Learning private neural language modeling with attentive aggregation".
  */

@@ -20,3 +20,41 @@ export function laboratoryOnly(config: AggregationConfig, given: RuleNeeds = {})
   if (missing.length === 0) return undefined;
   return `${config.rule} decides from ${missing.join(" and ")}, which neither chain nor artifacts give; it is a rule for the laboratory.`;
 }
+
+/**
+ * Whether weights depend on n_i, in any round. Then one member's pull is not bounded by its clip norm, and with differential privacy the counts
+ * would have to be protected too.
+ */
+export function weighsBySamples(config: AggregationConfig): boolean {
+  switch (config.rule) {
+    case "weighted-mean":
+    case "fairfed":
+    // Its first round has no contributions to weigh by.
+    case "spfl":
+      return true;
+    case "byzfed":
+      return config.parameters.sizeWeighted;
+    case "fedeba":
+    case "fair-gradient":
+    case "fedbuff":
+      return config.parameters.prior === "samples";
+    default:
+      return false;
+  }
+}
+
+/** Whether a member gains weight without bound by reporting a false loss: a choice for members that trust each other. */
+export function trustsLosses(config: AggregationConfig): boolean {
+  switch (config.rule) {
+    case "fedeba":
+    case "fair-gradient":
+    case "q-fedavg":
+      return config.parameters.capMads === undefined;
+    case "fairfed":
+      return true;
+    case "spfl":
+      return config.parameters.fair !== undefined && config.parameters.fair.capMads === undefined;
+    default:
+      return false;
+  }
+}

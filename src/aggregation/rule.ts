@@ -21,7 +21,7 @@ export interface RoundFacts {
   readonly root?: VectorSource;
 }
 
-/** Facts that a rule decides from; the first row of the reasons why a run cannot have it (needsOf.ts). */
+/** Facts that a rule decides from, and so reasons why a run cannot have it (needsOf.ts). */
 export interface RuleNeeds extends Readonly<Partial<Record<keyof RoundFacts, true>>> {
   readonly losses?: true;
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Aggregate } from "../../src/aggregation/aggregate.ts";
-import { laboratoryOnly, needsOf } from "../../src/aggregation/needsOf.ts";
+import { laboratoryOnly, needsOf, trustsLosses, weighsBySamples } from "../../src/aggregation/needsOf.ts";
 import { ruleOf } from "../../src/aggregation/rules.ts";
 import { masterDistanceSq } from "../../src/protocol/grid.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
@@ -244,5 +244,62 @@ describe("needsOf", () => {
     assert.equal(laboratoryOnly({ rule: "fltrust" }, { root: true }), undefined);
     const fairFed = { rule: "fairfed", parameters: { beta: 1, metric: "accuracy" } } as const;
     assert.match(laboratoryOnly(fairFed) as string, /accuracies and memberState/);
+  });
+});
+
+describe("what a rule's weights depend on", () => {
+  const EBA = { temperature: 1, prior: "uniform" } as const;
+  const capped: AggregationConfig = { rule: "fedeba", parameters: { ...EBA, capMads: 3 } };
+
+  it("weighsBySamples: whatever reads n_i, in its first round too", () => {
+    assert.deepEqual(
+      FACTUAL.map(weighsBySamples),
+      FACTUAL.map(
+        ({ rule, ...rest }) => ["fairfed", "spfl"].includes(rule) || JSON.stringify(rest).includes('"prior":"samples"'),
+      ),
+    );
+    assert.ok(weighsBySamples({ rule: "weighted-mean" }));
+    assert.ok(!weighsBySamples({ rule: "uniform-mean" }));
+    assert.ok(weighsBySamples({ rule: "byzfed", parameters: { filter: "tau", tau: 2, sizeWeighted: true } }));
+    assert.ok(!weighsBySamples({ rule: "byzfed", parameters: { filter: "tau", tau: 2, sizeWeighted: false } }));
+  });
+
+  it("weighsBySamples is what changing everybody's n_i shows", async () => {
+    for (const config of FACTUAL) {
+      const count = ruleOf(config).minUpdates + 3;
+      const rows = cloud(keyedRandom("samples"), count, 6, 200, 500);
+      const needs = needsOf(config);
+      const unknown = rows.map(() => undefined);
+      const weightsWith = async (samples: number[]): Promise<Uint32Array> => {
+        const updates = updatesOf(rows, samples, needs.losses && rows.map((_, i) => lossAt(i)));
+        // Nobody has been seen before: where samples come in, they do now.
+        const first = {
+          ...(needs.contributions && { contributions: unknown }),
+          ...(needs.memberState && { memberState: unknown }),
+        };
+        const facts = {
+          accuracies: rows.map((_, i) => accuracyAt(i)),
+          staleness: rows.map(() => 1),
+          root: rootOf(rows[0] as Int32Array),
+          ...first,
+        };
+        return (await run(config, rows, { updates, facts })).weights;
+      };
+      const [alike, unlike] = [
+        await weightsWith(rows.map(() => 5)),
+        await weightsWith(rows.map((_, i) => 5 + 40 * (i % 2))),
+      ];
+      const changed = alike.some((weight, i) => weight !== unlike[i]);
+      assert.equal(changed, weighsBySamples(config), nameOf(config));
+    }
+  });
+
+  it("trustsLosses: unless they are clipped", () => {
+    assert.ok(trustsLosses({ rule: "fedeba", parameters: EBA }));
+    assert.ok(!trustsLosses(capped));
+    assert.ok(trustsLosses({ rule: "q-fedavg", parameters: { q: 1, learningRate: 0.1 } }));
+    assert.ok(trustsLosses({ rule: "spfl", parameters: { weighting: "ratio", fair: { kappa: 0.5, ...EBA } } }));
+    assert.ok(!trustsLosses({ rule: "spfl", parameters: { weighting: "ratio" } }));
+    assert.ok(!trustsLosses({ rule: "fltrust" }));
   });
 });
