@@ -5,13 +5,14 @@ import fc from "fast-check";
 import { squaredNorm } from "../../src/protocol/exactNorm.ts";
 import { MASTER_LIMIT, MASTER_MIN, UPDATE_LIMIT } from "../../src/protocol/grid.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
+import { keyedRandom } from "../../src/protocol/random.ts";
 import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { encodeArtifact } from "../../src/update/artifact.ts";
 import { prepareUpdate, type UpdateInput } from "../../src/update/prepareUpdate.ts";
 import { emptyResidual } from "../../src/update/residual.ts";
 import { verifyArtifact } from "../../src/update/verifyArtifact.ts";
 import { valuesOf } from "../support/valuesOf.ts";
-import { CODECS, commitTo, contextFor, LAYOUT, partsWith } from "./fixtures.ts";
+import { CODECS, commitTo, contextFor, LAYOUT, PLACE, partsWith } from "./fixtures.ts";
 
 const wide = { maxCoordinate: UPDATE_LIMIT - 1, maxNormSq: 10n ** 30n };
 const flat = (size: number, fractionBits = 0): ReturnType<typeof modelLayout> =>
@@ -51,19 +52,27 @@ describe("prepareUpdate", () => {
   });
 
   it("sent plus residual is exactly the sum of the deltas while nothing is clipped", () => {
+    const withResidual: readonly CodecConfig[] = [
+      ...CODECS,
+      { name: "int16", blockSize: 6, rounding: "stochastic" },
+      { name: "randk-int8", blockSize: 4, keep: 5, unbiased: false },
+      { name: "qsgd", blockSize: 16, levels: 15, scaled: true },
+      { name: "fp16" },
+    ];
     const rounds = fc.array(
       fc.array(fc.integer({ min: -4_000_000, max: 4_000_000 }), { minLength: LAYOUT.size, maxLength: LAYOUT.size }),
       { minLength: 1, maxLength: 5 },
     );
     fc.assert(
-      fc.property(rounds, fc.constantFrom(...CODECS), (deltas, codec) => {
+      fc.property(rounds, fc.constantFrom(...withResidual), (deltas, codec) => {
         let residual = emptyResidual(LAYOUT);
         const sent = new Float64Array(LAYOUT.size);
         const wanted = new Float64Array(LAYOUT.size);
-        for (const units of deltas) {
+        for (const [round, units] of deltas.entries()) {
           // Eighths of grid units: exact in float32 and beyond what the grid can say.
           const delta = Float32Array.from(units, (unit, j) => unit / 8 / 2 ** (j < 10 ? 18 : 16));
-          const step = prepare({ delta, residual, codec, layout: LAYOUT });
+          const place = { run: 1n, round };
+          const step = prepare({ delta, residual, codec, layout: LAYOUT, place, random: keyedRandom("ef", round) });
           residual = step.nextResidual;
           for (let j = 0; j < LAYOUT.size; j++) {
             sent[j] = (sent[j] as number) + (step.decoded[j] as number);
@@ -128,6 +137,16 @@ describe("prepareUpdate", () => {
       maxCoordinate: fc.integer({ min: 1, max: UPDATE_LIMIT - 1 }),
       maxNormSq: fc.bigInt(1n, 1n << 60n),
     });
+    const codecs: readonly CodecConfig[] = [
+      ...CODECS,
+      { name: "int8", blockSize: 6, rounding: "stochastic" },
+      { name: "randk-int16", blockSize: 3, keep: 7, unbiased: false },
+      { name: "randk-int8", blockSize: 4, keep: 5, unbiased: true },
+      { name: "qsgd", blockSize: 7, levels: 3, scaled: false },
+      { name: "qsgd", blockSize: 16, levels: 15, scaled: true },
+      { name: "fp16" },
+    ];
+    const place = { run: PLACE.run, round: PLACE.round };
     const masters = fc.array(
       fc.oneof(
         fc.constantFrom(MASTER_MIN, MASTER_LIMIT - 1, 0),
@@ -136,9 +155,10 @@ describe("prepareUpdate", () => {
       { minLength: LAYOUT.size, maxLength: LAYOUT.size },
     );
     await fc.assert(
-      fc.asyncProperty(deltas, bound, masters, fc.constantFrom(...CODECS), async (delta, bounds, master, codec) => {
+      fc.asyncProperty(deltas, bound, masters, fc.constantFrom(...codecs), async (delta, bounds, master, codec) => {
         const context = { master: Float64Array.from(master), bounds, codec };
-        const step = prepare({ delta: Float32Array.from(delta), layout: LAYOUT, ...context });
+        const random = keyedRandom("prepare");
+        const step = prepare({ delta: Float32Array.from(delta), layout: LAYOUT, place, random, ...context });
         assert.ok(squaredNorm(step.decoded, LAYOUT) <= bounds.maxNormSq);
         const bytes = encodeArtifact(partsWith({ codec: codec.name, payload: step.payload }));
         const { recipient: _, ...keyless } = contextFor(context);
@@ -146,7 +166,7 @@ describe("prepareUpdate", () => {
         assert.ok("kind" in result && result.kind === "update");
         assert.deepEqual(await valuesOf(result), step.decoded);
       }),
-      { seed: 42, numRuns: 200 },
+      { seed: 42, numRuns: 400 },
     );
   });
 
