@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { jacobianTerm, unitDirections } from "../../learning/algorithms/hmsdfl.ts";
 import { shardGradient } from "../../learning/algorithms/shardGradient.ts";
-import type { ModelSymmetry } from "../../learning/algorithms/symmetryPort.ts";
 import { type Batch, EVALUATION, type Model } from "../../learning/model.ts";
+import { modelSymmetry } from "../../learning/symmetry/modelSymmetry.ts";
 import type { Dataset } from "../../protocol/dataset.ts";
 import type { Random } from "../../protocol/random.ts";
 import type { AttackLearner, Symmetry } from "./attack.ts";
@@ -40,7 +40,8 @@ export function attackLearner(model: Model, data: Dataset): AttackLearner {
 }
 
 /** How a permuted copy is disguised: the model's hidden units in another order, auxiliary tensors as they are. */
-export function attackSymmetry(symmetry: ModelSymmetry, parameterCount: number): Symmetry {
+export function attackSymmetry({ config, parameterCount }: Pick<Model, "config" | "parameterCount">): Symmetry {
+  const symmetry = modelSymmetry(config);
   return (state, random) => {
     const out = state.slice();
     out.set(symmetry.randomAction(state.subarray(0, parameterCount), random).moved);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ModelSymmetry } from "../../../src/learning/algorithms/symmetryPort.ts";
+import { parameterCount } from "../../../src/learning/layout.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
 import { attackLearner, attackSymmetry } from "../../../src/simulation/attacks/attackLearner.ts";
 import { craftUpdates } from "../../../src/simulation/attacks/craftUpdates.ts";
@@ -55,10 +55,12 @@ describe("what an optimising attack learns from", () => {
 
 describe("a disguise by symmetry", () => {
   it("moves the model's parameters and leaves auxiliary tensors alone", () => {
-    const reversed: ModelSymmetry = {
-      alignTo: (state) => state,
-      randomAction: (state) => ({ moved: state.toReversed(), movedBack: state }),
-    };
-    assert.deepEqual([...attackSymmetry(reversed, 2)(Float32Array.of(1, 2, 9), random)], [2, 1, 9]);
+    const config = { kind: "mlp", inputs: 1, hidden: [40], classes: 2, activation: "relu" } as const;
+    const size = parameterCount(config);
+    const state = Float32Array.from({ length: size + 3 }, (_, i) => i);
+    const moved = attackSymmetry({ config, parameterCount: size })(state, random);
+    assert.notDeepEqual(moved, state);
+    assert.deepEqual(moved.toSorted(), state);
+    assert.deepEqual(moved.subarray(size), state.subarray(size));
   });
 });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { findCopies } from "../../../src/aggregation/findCopies.ts";
+import { referenceKernels } from "../../../src/aggregation/reference/referenceKernels.ts";
 import { assign } from "../../../src/numerics/assignment.ts";
 import { modelLayout } from "../../../src/protocol/layout.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
@@ -90,6 +92,33 @@ describe("rules under attack", () => {
     });
     const norm = Math.sqrt(decoded.reduce((sum, value) => sum + value * value, 0)) / 2 ** 18;
     assert.ok(norm <= 1 && norm > 0.99, `${norm}`);
+  });
+
+  it("copies, noised copies and identical sybils are found among the updates; honest updates and free riders' zeros are not", async () => {
+    const found = async (config: AttackConfig): Promise<number> => {
+      const crafted = await craftUpdates(config, {
+        round: 1,
+        honest,
+        attackers: own.map((update, id) => ({ id, update })),
+        received: new Float64Array(SIZE),
+        rule: MEAN,
+        random: keyedRandom("copies"),
+      });
+      const sent = [...honest, ...own.map((update, id) => crafted.get(id) ?? update)];
+      const gram = await referenceKernels.gram(
+        sent.map((update) => ({
+          kind: "dense",
+          values: Int32Array.from(update, (value) => Math.round(value * 2 ** 18)),
+        })),
+      );
+      return findCopies(gram).filter((original) => original !== undefined).length;
+    };
+    assert.equal(await found(configOf("copycat")), 3);
+    assert.equal(await found(configOf("copycat", { disguise: "noise", noise: 1e-5 })), 3);
+    // The first sybil is the original of the other two.
+    assert.equal(await found(configOf("sybil")), 2);
+    assert.equal(await found(configOf("free-rider", { sends: "zero" })), 0);
+    assert.equal(await found(configOf("negation")), 0);
   });
 
   it("a permuted copy is found by matching units: the assignment brings it back", async () => {
