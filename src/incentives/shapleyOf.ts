@@ -7,7 +7,7 @@ import type { Utility } from "./utility.ts";
 
 /** How coalitions are chosen; in-run scores need none and are no business of this file. */
 export interface SampledScoring extends Pick<ScoringConfig, "permutations" | "truncation"> {
-  readonly method: Exclude<NonNullable<ScoringConfig["method"]>, "in-run">;
+  readonly method: Exclude<NonNullable<ScoringConfig["method"]>, `in-run${string}`>;
 }
 
 /**

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { addWeighted } from "../aggregation/addWeighted.ts";
 import { eachSpan } from "../aggregation/eachSpan.ts";
 import { spanLimit, spansOf } from "../aggregation/spans.ts";
 import { inRunShapley } from "../incentives/inRunShapley.ts";
@@ -17,25 +18,41 @@ const MEMORY_BYTES = 256 * 1_048_576;
 const FINEST = 60;
 
 /**
- * First-order in-run scores (inRunShapley.ts): one gradient of the held-out loss at the head, by the agreed engine, and its exact inner products
- * with the updates. The gradient is rounded once to the finest grid on which its largest coordinate has 24 bits; then everything is integers. For
- * any number of updates, where sampling evaluates a model per coalition.
+ * In-run scores (inRunShapley.ts): the gradient g of the held-out loss at the head, by the agreed engine, and its exact inner products with the
+ * updates. Gradients are rounded once, to the finest grid on which the largest coordinate has 24 bits; then everything is integers. For any
+ * number of updates, where sampling evaluates a model per coalition.
+ *
+ * The second order takes the gradient g' at the model that all updates together make, too: HΔ̄ = g' − g, a difference quotient along the very
+ * movement, so that Σφ = −½⟨g + g', Δ̄⟩ is the trapezoidal rule for the loss that the round took away.
  *
  * @returns integers in 2^-20 nats, aligned with `updates`; 0 for what is not kept.
  */
 export async function inRunScores(
   { layout }: Pick<RunContext, "layout">,
+  order: 1 | 2,
   { scorer, kernels, signal }: { scorer: Scorer; kernels: WideKernels; signal?: AbortSignal | undefined },
   { parent, updates, aggregated }: Pick<ScoringInput, "parent" | "updates" | "aggregated">,
 ): Promise<number[]> {
-  const gradient = await heldOutGradient(scorer.model, splitMaster(parent, layout).view, scorer.heldOut, signal);
-  const { values, bits } = gradientOnGrid(gradient, layout.size);
-  const products = await productsWith(values, updates, layout, kernels, signal);
+  const gradientAt = (master: Float64Array): Promise<Float64Array> =>
+    heldOutGradient(scorer.model, splitMaster(master, layout).view, scorer.heldOut, signal);
+  const gradients = [await gradientAt(parent)];
+  if (order === 2) {
+    const moved = await gradientAt(await addWeighted(parent, updates, aggregated.weights, layout, kernels));
+    gradients.push(moved.map((value, j) => value - (gradients[0]?.[j] as number)));
+  }
+  const { vectors, bits } = onOneGrid(gradients, layout.size);
   const fractionBits = layout.maxFractionBits + bits;
+  const products: bigint[][] = [];
+  for (const vector of vectors) {
+    const exact = await productsWith(vector, updates, layout, kernels, signal);
+    products.push(fractionBits < 0 ? exact.map((product) => product << BigInt(-fractionBits)) : exact);
+  }
+  const [gradientProducts, curvatureProducts] = products as [bigint[], bigint[]?];
   return inRunShapley({
     weights: aggregated.weights,
     groups: layout.groups,
-    gradientProducts: fractionBits < 0 ? products.map((product) => product << BigInt(-fractionBits)) : products,
+    gradientProducts,
+    ...(curvatureProducts === undefined ? {} : { curvatureProducts }),
     fractionBits: Math.max(0, fractionBits),
   });
 }
@@ -65,22 +82,29 @@ async function heldOutGradient(
 }
 
 /**
- * A gradient as integers |q| < 2^24 in units 2^-bits, nearest, half away from zero; 0 for what is not finite, so that a model so extreme has scores
- * all the same, and beyond the model.
+ * Vectors as integers |q| < 2^24 in the same units 2^-bits, nearest, half away from zero; 0 for what is not finite, so that a model so extreme has
+ * scores all the same, and beyond the model.
  */
-function gradientOnGrid(gradient: Float64Array, size: number): { readonly values: Int32Array; readonly bits: number } {
+function onOneGrid(
+  vectors: readonly Float64Array[],
+  size: number,
+): { readonly vectors: readonly Int32Array[]; readonly bits: number } {
   let largest = 0;
-  for (const value of gradient) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
+  for (const vector of vectors)
+    for (const value of vector) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
   let bits = FINEST;
   let scale = Number(1n << BigInt(FINEST));
   while (largest * scale > UPDATE_LIMIT - 1) {
     bits -= 1;
     scale /= 2;
   }
-  const values = new Int32Array(size);
-  for (const [j, value] of gradient.entries())
-    values[j] = Number.isFinite(value) ? roundHalfAwayFromZero(value * scale) : 0;
-  return { values, bits };
+  const rounded = vectors.map((vector) => {
+    const values = new Int32Array(size);
+    for (const [j, value] of vector.entries())
+      values[j] = Number.isFinite(value) ? roundHalfAwayFromZero(value * scale) : 0;
+    return values;
+  });
+  return { vectors: rounded, bits };
 }
 
 /** ⟨z, Δ_i⟩ within each tensor group, K × groups, in units 2^-F_max times the unit of z: ½(‖Δ_i‖² + ‖z‖² − ‖Δ_i − z‖²). */

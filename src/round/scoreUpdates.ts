@@ -41,8 +41,8 @@ function modelOf(view: Float32Array, { parameterCount }: Pick<AgreedModel, "para
  * Shapley values of the kept updates, integers in 2^-20 nats, aligned with `updates`; 0 for what is not kept (design §4.6).
  *
  * v(S) = loss(head) − loss(head + Σ_{k∈S} λ'_k q_k) on the held-out set, with the round's own λ restricted to S and renormalised to
- * its column sums (equal weights for coordinate rules, whose result is no weighted sum). With the method `in-run` the closed form for its
- * first-order expansion instead.
+ * its column sums (equal weights for coordinate rules, whose result is no weighted sum). With the in-run methods the closed form for
+ * its expansion at the head instead.
  */
 export async function scoreUpdates(
   context: RunContext,
@@ -51,7 +51,8 @@ export async function scoreUpdates(
 ): Promise<number[]> {
   const { layout, recipe } = context;
   const { method = "monte-carlo" } = recipe.scoring;
-  if (method === "in-run") return inRunScores(context, { scorer, kernels, signal }, input);
+  if (method === "in-run" || method === "in-run-second-order")
+    return inRunScores(context, method === "in-run" ? 1 : 2, { scorer, kernels, signal }, input);
   const { parent, updates, aggregated, beacon, round } = input;
   const players = updates.map((_, i) => i).filter((i) => aggregated.kept[i]);
   const lossOf = (master: Float64Array): Promise<bigint> =>

@@ -33,7 +33,7 @@ describe("shapleyOf", () => {
 describe("scoring schema", () => {
   const engine = { package: "onnxruntime-web", version: "1.30.0", batchSize: 8 };
   it("takes recipes without a method as before, and the methods that validators can agree on", () => {
-    for (const method of [undefined, "exact", "monte-carlo", "gtg", "in-run"])
+    for (const method of [undefined, "exact", "monte-carlo", "gtg", "in-run", "in-run-second-order"])
       assert.ok(scoringSchema.safeParse({ mode: "attested", ...scoring, engine, ...(method && { method }) }).success);
     assert.ok(!scoringSchema.safeParse({ mode: "attested", ...scoring, engine, method: "cosine" }).success);
   });

@@ -41,7 +41,7 @@ describe("inRunScores", () => {
   const input = () => ({ parent: PARENT, updates: updatesOf(rows), aggregated, beacon: BEACON, round: 1 });
 
   it("are what each update alone takes away from the loss, for short movements; 0 for what is not kept", async () => {
-    const scores = await inRunScores({ layout: LAYOUT }, machinery(), input());
+    const scores = await inRunScores({ layout: LAYOUT }, 1, machinery(), input());
     const lossOf = (master: Float64Array): Promise<bigint> =>
       agreedLoss(scorer.model, splitMaster(master, LAYOUT).view, scorer.heldOut);
     const head = Number(await lossOf(PARENT));
@@ -61,7 +61,22 @@ describe("inRunScores", () => {
     };
     const context = { run: 1n, recipe, layout: LAYOUT } as unknown as RunContext;
     const scores = await scoreUpdates(context, machinery(), input());
-    assert.deepEqual(scores, await inRunScores({ layout: LAYOUT }, machinery(), input()));
+    assert.deepEqual(scores, await inRunScores({ layout: LAYOUT }, 1, machinery(), input()));
+  });
+
+  it("of second order add up to what a long movement takes away, where the first order is far off", async () => {
+    const far = { ...input(), updates: updatesOf(cloud(keyedRandom("far"), 4, LAYOUT.size, -30_000, 30_000)) };
+    const lossOf = (master: Float64Array): Promise<bigint> =>
+      agreedLoss(scorer.model, splitMaster(master, LAYOUT).view, scorer.heldOut);
+    const moved = await addWeighted(PARENT, far.updates, weights, LAYOUT);
+    const taken = Number((await lossOf(PARENT)) - (await lossOf(moved)));
+    const miss = async (order: 1 | 2): Promise<number> =>
+      Math.abs(
+        (await inRunScores({ layout: LAYOUT }, order, machinery(), far)).reduce((sum, one) => sum + one, 0) - taken,
+      );
+    const [first, second] = [await miss(1), await miss(2)];
+    assert.ok(second < first / 10, `${second} against ${first} of ${taken}`);
+    assert.ok(second < 0.05 * Math.abs(taken), `${second} of ${taken}`);
   });
 
   it("take a state that is longer than the model: what the loss does not see counts nothing", async () => {
@@ -72,8 +87,8 @@ describe("inRunScores", () => {
     const more = rows.map((row) => Int32Array.from([...row, 9_999, -9_999, 5]));
     const parent = Float64Array.from([...PARENT, 1, 2, 3]);
     assert.deepEqual(
-      await inRunScores({ layout: longer }, machinery(), { ...input(), parent, updates: updatesOf(more) }),
-      await inRunScores({ layout: LAYOUT }, machinery(), input()),
+      await inRunScores({ layout: longer }, 1, machinery(), { ...input(), parent, updates: updatesOf(more) }),
+      await inRunScores({ layout: LAYOUT }, 1, machinery(), input()),
     );
   });
 });

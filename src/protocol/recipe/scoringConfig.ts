@@ -5,9 +5,10 @@ import { positiveInteger } from "./numbers.ts";
 const shapley = {
   /**
    * `exact`: every coalition, at most ten kept updates, so a run's capacity is at most ten; `gtg`: guided orders until they agree, at most
-   * `permutations`; `in-run`: no coalitions at all, but one gradient, for any number of updates. Left out: monte-carlo.
+   * `permutations`; `in-run` and `in-run-second-order`: no coalitions at all, but one gradient or two, for any number of updates. Left out:
+   * monte-carlo.
    */
-  method: z.enum(["exact", "monte-carlo", "gtg", "in-run"]).optional(),
+  method: z.enum(["exact", "monte-carlo", "gtg", "in-run", "in-run-second-order"]).optional(),
   /** Monte-Carlo permutations; antithetic pairs, so even. */
   permutations: z.int().min(2).max(100_000).multipleOf(2),
   /** A scan stops when |v(kept) − v(prefix)| is below this; units 2^-20 nats; 0 never stops. */
