@@ -22,7 +22,6 @@ import { partialExchange } from "./partialExchange.ts";
 import { sam } from "./sam.ts";
 import { scaffold } from "./scaffold.ts";
 import { spfl } from "./spfl.ts";
-import type { ModelSymmetry } from "./symmetryPort.ts";
 import { sizeOf } from "./taskState.ts";
 import { joined } from "./vectors.ts";
 
@@ -30,8 +29,6 @@ import { joined } from "./vectors.ts";
 export interface Surroundings {
   /** The run's unlabelled set, for `functional`. */
   readonly unlabelled?: UnlabelledSet | undefined;
-  /** Permutations of the model's neurons, for `spfl`. */
-  readonly symmetry?: ModelSymmetry | undefined;
 }
 
 type Make<Name extends ClientConfig["name"]> = (
@@ -49,7 +46,7 @@ const TABLE: { readonly [Name in ClientConfig["name"]]: Make<Name> } = {
   fedprox: fedProx,
   scaffold,
   moon,
-  spfl: (config, plan, model, { symmetry }) => spfl(config, plan, model, symmetry),
+  spfl,
   msdfl,
   hmsdfl,
   fedeba: fedEba,
