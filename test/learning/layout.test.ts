@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { featureWidth, initialiseParameters, parameterCount, parameterLayout } from "../../src/learning/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
-import { ALL_MODELS } from "./engine.contract.ts";
+import { ALL_MODELS } from "../fixtures/models.ts";
 
 const DIGITS: ModelConfig = { kind: "mlp", inputs: 64, hidden: [32], classes: 10, activation: "relu" };
 const TRANSFORMER: ModelConfig = {

@@ -6,7 +6,7 @@ import { featureWidth, parameterCount, vocabularyOf } from "../../src/learning/l
 import { type ReferenceRequest, referenceValueAndGradient } from "../../src/learning/reference.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
-import { ALL_MODELS } from "./engine.contract.ts";
+import { ALL_MODELS } from "../fixtures/models.ts";
 
 /** Difference quotients per model: enough to meet every tensor. */
 const DIRECTIONS = 80;

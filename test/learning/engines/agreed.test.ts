@@ -7,7 +7,8 @@ import { AGREED_ENGINE, checkAgreedBinary, createAgreedEngine } from "../../../s
 import { initialiseParameters } from "../../../src/learning/layout.ts";
 import { EVALUATION, TRAINING } from "../../../src/learning/model.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
-import { ALL_MODELS, engineContract } from "../engine.contract.ts";
+import { ALL_MODELS } from "../../fixtures/models.ts";
+import { engineContract } from "../engine.contract.ts";
 
 const engineOf = (batchSize: number) =>
   createAgreedEngine({ package: "onnxruntime-web", version: AGREED_ENGINE.version, batchSize });

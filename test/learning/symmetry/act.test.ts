@@ -7,7 +7,7 @@ import { mixUnits, permuteUnits } from "../../../src/learning/symmetry/act.ts";
 import type { SymmetryGroup } from "../../../src/learning/symmetry/symmetryGroup.ts";
 import { keyedRandom, type Random } from "../../../src/protocol/random.ts";
 import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
-import { ALL_MODELS } from "../engine.contract.ts";
+import { ALL_MODELS } from "../../fixtures/models.ts";
 
 const SIZE = 4;
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { modelSchema } from "../../../src/protocol/recipe/modelConfig.ts";
-import { ALL_MODELS } from "../../learning/engine.contract.ts";
+import { ALL_MODELS } from "../../fixtures/models.ts";
 
 describe("modelSchema", () => {
   it("takes every architecture as it is written", () => {
