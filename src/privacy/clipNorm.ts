@@ -2,6 +2,8 @@
 import { ConfigError } from "../protocol/errors.ts";
 import { powerOfTwo } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
+import { discreteGaussian } from "./discreteGaussian.ts";
+import type { SecretWords } from "./secretStream.ts";
 
 /**
  * Δ·min(1, C/‖Δ‖₂), in place. A zero vector stays as it is; a vector with NaN or infinity becomes zero, since nothing is known of its length.
@@ -39,6 +41,15 @@ export interface AdaptiveClip {
 export function adaptedClipNorm(clipNorm: number, withinNorm: number, { quantile, rate }: AdaptiveClip): number {
   requireNorm(clipNorm);
   return clipNorm * Math.exp(-rate * (withinNorm - quantile));
+}
+
+/**
+ * b̄: the fraction of a cohort within the norm, with the server's noise σ_b on the count; not held to [0, 1], which would bias the steering.
+ *
+ * @param within clients of the cohort with ‖Δ‖ ≤ C.
+ */
+export function noisyFraction(within: number, cohort: number, countNoise: number, words: SecretWords): number {
+  return (within + discreteGaussian(countNoise, words)()) / cohort;
 }
 
 /**

@@ -113,8 +113,8 @@ export interface DeploymentSurroundings {
   readonly replayable: boolean;
 }
 
-/** Rules whose result moves by at most λ_i·C when one update changes. */
-const LINEAR_RULES: ReadonlySet<string> = new Set(["weighted-mean", "mean"]);
+/** Rules whose result is a fixed linear function of the updates, once weights by sample counts are refused. */
+const LINEAR_RULES: ReadonlySet<string> = new Set(["uniform-mean", "weighted-mean", "mean"]);
 
 /**
  * Refuses deployments that would promise privacy and not give it (spec D6, §O).
@@ -146,4 +146,9 @@ export function requireSound(mode: DeploymentMode, surroundings: DeploymentSurro
       "Distributed noise protects sums, and here single updates are seen, each with only 1/√K of the noise. Use local noise, or a secure aggregation that opens nothing but the sum.",
     );
   }
+}
+
+/** ‖noise on the mean‖ expected over the longest mean there can be, C: above 1 the noise is longer than any signal (spec D6, reality check). */
+export function noiseToSignal(deployment: Deployment, size: number): number {
+  return (noiseOf(deployment).mean * Math.sqrt(size)) / deployment.clipNorm;
 }

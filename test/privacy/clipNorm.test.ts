@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { adaptedClipNorm, clipPerTensor, clipToNorm, multiplierBesideCount } from "../../src/privacy/clipNorm.ts";
+import {
+  adaptedClipNorm,
+  clipPerTensor,
+  clipToNorm,
+  multiplierBesideCount,
+  noisyFraction,
+} from "../../src/privacy/clipNorm.ts";
+import { secretStream } from "../../src/privacy/secretStream.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
 
 const LAYOUT = modelLayout([
@@ -74,6 +81,15 @@ describe("adaptedClipNorm", () => {
       clipNorm = adaptedClipNorm(clipNorm, within, { quantile: 0.5, rate: 0.2 });
     }
     assert.ok(clipNorm > 1.9 && clipNorm < 2.1, String(clipNorm));
+  });
+
+  it("the fraction that steers it has noise σ_b on the count", () => {
+    const words = secretStream(new Uint8Array(32), { run: 1n, round: 1, purpose: "count" });
+    const fractions = Array.from({ length: 2_000 }, () => noisyFraction(30, 100, 5, words));
+    const mean = fractions.reduce((sum, b) => sum + b, 0) / fractions.length;
+    const sd = Math.sqrt(fractions.reduce((sum, b) => sum + (b - mean) ** 2, 0) / fractions.length);
+    assert.ok(Math.abs(mean - 0.3) < (4 * 0.05) / Math.sqrt(2_000), String(mean));
+    assert.ok(Math.abs(sd - 0.05) < 0.0035, String(sd));
   });
 
   it("the count takes its part of the noise: z = 1 and σ_b = 1 leave (1 − 1/4)^(-1/2)", () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { effectiveSampling, noiseOf, requireSound, roundCurve } from "../../src/privacy/deployment.ts";
+import { effectiveSampling, noiseOf, noiseToSignal, requireSound, roundCurve } from "../../src/privacy/deployment.ts";
 import { ORDERS } from "../../src/privacy/rdp.ts";
 
 const base = { clipNorm: 3, noiseMultiplier: 2, cohort: 16 };
@@ -32,6 +32,14 @@ describe("noiseOf", () => {
   it("more than half colluding, or colluders where they mean nothing, is refused", () => {
     assert.throws(() => noiseOf({ ...base, mode: "distributed", colluders: 9 }), /at most half of 16/);
     assert.throws(() => noiseOf({ ...base, mode: "local", colluders: 1 }), /distributed noise only/);
+  });
+});
+
+describe("noiseToSignal", () => {
+  it("ResNet-18, z = 1.486, ten clients: noise of a thousand and more times the longest signal", () => {
+    const ratio = noiseToSignal({ mode: "local", clipNorm: 1, noiseMultiplier: 1.486 / 2, cohort: 10 }, 11_170_000);
+    assert.ok(Math.abs(ratio - 1_571) < 1, String(ratio));
+    assert.equal(noiseToSignal({ ...base, mode: "central" }, 64), 1);
   });
 });
 
