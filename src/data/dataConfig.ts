@@ -16,28 +16,15 @@ import { csvSchema, loadCsv } from "./sets/csv.ts";
 /** The other section: how the training samples are dealt. */
 export { partition, partitionSchema } from "./partition.ts";
 
-export const dataSchema = z.discriminatedUnion("name", [
-  DATA_SETS.mnist.schema,
-  DATA_SETS["fashion-mnist"].schema,
-  DATA_SETS.cifar10.schema,
-  DATA_SETS.digits.schema,
-  DATA_SETS["breast-cancer"].schema,
-  DATA_SETS.wine.schema,
-  DATA_SETS.iris.schema,
-  DATA_SETS["ag-news"].schema,
-  DATA_SETS["nsl-kdd"].schema,
-  DATA_SETS.mitbih.schema,
-  DATA_SETS.wisdm51.schema,
-  DATA_SETS["heart-disease"].schema,
-  DATA_SETS.shakespeare.schema,
-  GENERATORS["s-mix"].schema,
-  GENERATORS["s-glyph"].schema,
-  GENERATORS["s-ecg"].schema,
-  GENERATORS["s-text"].schema,
-  GENERATORS["s-iot"].schema,
-  GENERATORS["s-lin"].schema,
-  csvSchema,
-]);
+type DataSchema =
+  | (typeof DATA_SETS)[keyof typeof DATA_SETS]["schema"]
+  | (typeof GENERATORS)[keyof typeof GENERATORS]["schema"]
+  | typeof csvSchema;
+
+/** One alternative per row of the tables. */
+const schemas = [csvSchema, ...[...Object.values(DATA_SETS), ...Object.values(GENERATORS)].map(({ schema }) => schema)];
+
+export const dataSchema = z.discriminatedUnion("name", schemas as unknown as readonly [DataSchema, ...DataSchema[]]);
 
 export type DataConfig = z.output<typeof dataSchema>;
 
