@@ -5,7 +5,9 @@ import { moveMaster } from "../../aggregation/moveMaster.ts";
 import type { RoundFacts as RuleFacts } from "../../aggregation/rule.ts";
 import { serverStep } from "../../aggregation/serverOptimiser.ts";
 import { serverOptimiserInMemory } from "../../aggregation/serverOptimiserInMemory.ts";
+import type { AgreedModel } from "../../learning/model.ts";
 import { type Hex, toHex, utf8 } from "../../protocol/bytes.ts";
+import { ConfigError } from "../../protocol/errors.ts";
 import { MASTER_EXTRA_BITS, powerOfTwo, splitMaster } from "../../protocol/grid.ts";
 import { keccak256 } from "../../protocol/hash.ts";
 import { lossOnGrid } from "../../protocol/lossOnGrid.ts";
@@ -14,6 +16,8 @@ import { REPUTATION_ONE } from "../../protocol/reputation.ts";
 import { chunkInMemory } from "../../protocol/updateChunk.ts";
 import type { VerifiedUpdate } from "../../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
+import type { RunContext } from "../../round/runContext.ts";
+import { scoreUpdates } from "../../round/scoreUpdates.ts";
 import { movementOnGrid } from "../../round/serverLearning/movementOnGrid.ts";
 import type { BaseAggregation, FloatVector, MemberUpdate } from "../../round/serverLearning/strategy.ts";
 import type { Federation } from "./federation.ts";
@@ -57,10 +61,61 @@ async function byRule(
     factsOf(federation, accepted),
     optimiser?.files,
   );
-  move(federation, after);
+  await score(federation, round, accepted, aggregated, kernels);
+  move(federation, privately(federation, after, round, accepted.length));
   federation.serverState = optimiser?.after ?? {};
   remember(accepted, aggregated);
   return { kept: aggregated.kept, weights: aggregated.weights };
+}
+
+/** Contributions of a round on the server's validation samples, into each member's running mean (spec E15: φ̄ ← m·φ̄ + (1 − m)·φ). */
+async function score(
+  { config, layout, model, validation, master, seed }: Federation,
+  round: number,
+  accepted: readonly Upload[],
+  aggregated: Aggregate,
+  kernels: WideKernels,
+): Promise<void> {
+  const { scoring, aggregation } = config;
+  if (scoring === undefined) return;
+  if (validation === undefined) throw new ConfigError("Scores need samples to measure on: set serverData.validation.");
+  // On chain the model would be the agreed engine's, so that all get the same bits; here one machine alone scores.
+  const context = {
+    layout,
+    run: 1n,
+    recipe: { aggregation, scoring: { mode: "exact", ...scoring } },
+  } as unknown as RunContext;
+  const scorer = { model: model as AgreedModel, heldOut: validation };
+  const scores = await scoreUpdates(
+    context,
+    { scorer, kernels },
+    {
+      parent: master,
+      updates: accepted.map(verifiedOf),
+      aggregated,
+      beacon: beaconOf(seed, round),
+      round,
+    },
+  );
+  for (const [i, { member }] of accepted.entries()) {
+    const before = member.contribution;
+    const now = scores[i] as number;
+    member.contribution = before === undefined ? now : Math.round(scoring.memory * before + (1 - scoring.memory) * now);
+  }
+}
+
+/** With the server's noise where the deployment has the server add it; and the round is booked. */
+function privately(
+  { privacy, master, layout }: Federation,
+  after: Float64Array,
+  round: number,
+  cohort: number,
+): Float64Array {
+  if (privacy === undefined) return after;
+  privacy.book(round, cohort);
+  const movement = after.map((value, j) => value - (master[j] as number));
+  privacy.addServerNoise(movement, round, cohort);
+  return moveMaster(master, movement, 0, layout);
 }
 
 /** The run's rule on the grid. */
@@ -122,7 +177,7 @@ async function byStrategy(
     updates: accepted.map(
       (upload): MemberUpdate => ({
         member: upload.member.id,
-        delta: Float64Array.from(upload.prepared.decoded, (q) => q * unit),
+        delta: Float64Array.from(upload.prepared.decoded, (q: number) => q * unit),
         samples: upload.samples,
         loss: upload.loss,
       }),

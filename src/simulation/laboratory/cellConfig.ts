@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { dataSchema, partitionSchema } from "../../data/dataConfig.ts";
+import type { LoadedData } from "../../data/loadedData.ts";
 import { aggregationSchema } from "../../protocol/recipe/aggregationConfig.ts";
 import { clientSchema } from "../../protocol/recipe/clientConfig.ts";
 import { codecSchema } from "../../protocol/recipe/codecConfig.ts";
-import { modelSchema } from "../../protocol/recipe/modelConfig.ts";
+import { type ModelConfig, modelSchema } from "../../protocol/recipe/modelConfig.ts";
 import { privacySchema } from "../../protocol/recipe/privacyConfig.ts";
 import { serverOptimiserSchema } from "../../protocol/recipe/serverOptimiserConfig.ts";
 import { trainingSchema } from "../../protocol/recipe/trainingConfig.ts";
+import { serverStrategySchema } from "../../round/serverLearning/serverConfig.ts";
 import { attackSchema } from "../attacks/attackConfig.ts";
 import { studySchema } from "../studies/table.ts";
 
@@ -43,6 +45,21 @@ const federationSchema = z.strictObject({
     .prefault({}),
   aggregation: aggregationSchema.default({ rule: "weighted-mean" }),
   serverOptimiser: serverOptimiserSchema.optional(),
+  /** Learning on the server's side (src/round/serverLearning). */
+  server: serverStrategySchema.optional(),
+  /** Samples that the server keeps for itself: trusted ones (root set, proxy set, unlabelled samples) and ones to choose by. */
+  serverData: z
+    .strictObject({ samples: z.int().min(0).default(0), validation: z.int().min(0).default(0) })
+    .prefault({}),
+  /** Contributions by Shapley values on the server's validation samples, for rules that weigh by them; their mean leaves a share of the past. */
+  scoring: z
+    .strictObject({
+      permutations: z.int().min(2).max(10_000).multipleOf(2).default(30),
+      /** Units of 2^-20 nats. */
+      truncation: z.int().min(0).default(1_024),
+      memory: z.number().min(0).lt(1).default(0.7),
+    })
+    .optional(),
   /** α of the reputation rule. */
   reputationMemory: z.number().min(0).lt(1).default(0.9),
   /** One attack, or several that the same attackers carry out one after the other. */
@@ -65,6 +82,7 @@ export const cellSchema = z.union([z.strictObject({ study: studySchema }), feder
 export type CellConfig = z.infer<typeof cellSchema>;
 
 /** The model of a cell, once its data are known. @throws z.ZodError */
-export function modelOf(cell: FederationConfig, data: { readonly inputs: number; readonly classes: number }) {
-  return modelSchema.parse({ ...cell.model, inputs: data.inputs, classes: data.classes });
+export function modelOf({ model }: FederationConfig, { train, vocabulary }: LoadedData): ModelConfig {
+  const known = vocabulary === undefined ? {} : { vocabulary };
+  return modelSchema.parse({ ...known, ...model, inputs: train.inputs, classes: train.classes });
 }

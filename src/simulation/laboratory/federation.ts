@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 import { loadData, partition } from "../../data/dataConfig.ts";
 import { splitLocally } from "../../data/deal.ts";
+import type { UnlabelledSet } from "../../learning/algorithms/functional.ts";
 import type { LocalAlgorithm, LocalState } from "../../learning/algorithms/localAlgorithm.ts";
 import { localAlgorithm } from "../../learning/algorithms/table.ts";
 import { initialiseParameters } from "../../learning/layout.ts";
 import type { LearningEngine, Model } from "../../learning/model.ts";
 import type { Dataset } from "../../protocol/dataset.ts";
+import { ConfigError } from "../../protocol/errors.ts";
 import { masterFromFloat, powerOfTwo } from "../../protocol/grid.ts";
 import { type ModelLayout, modelLayout } from "../../protocol/layout.ts";
 import { keyedRandom, type Random } from "../../protocol/random.ts";
+import type { ClientConfigOf } from "../../protocol/recipe/clientConfig.ts";
 import { serverOptimiserOf } from "../../protocol/recipe.ts";
 import { REPUTATION_ONE } from "../../protocol/reputation.ts";
 import { initialServerState, type ServerState } from "../../protocol/serverState.ts";
+import type { ServerStrategyConfig } from "../../round/serverLearning/serverConfig.ts";
+import { serverStrategyOf } from "../../round/serverLearning/strategies.ts";
 import type { ServerStrategy } from "../../round/serverLearning/strategy.ts";
 import type { UpdateBounds } from "../../update/clip.ts";
 import { emptyResidual } from "../../update/residual.ts";
 import type { AttackLearner, Symmetry } from "../attacks/attack.ts";
 import type { AttackConfig } from "../attacks/attackConfig.ts";
+import { attackLearner, attackSymmetry } from "../attacks/attackLearner.ts";
 import { Attackers } from "./attackers.ts";
 import { type FederationConfig, modelOf } from "./cellConfig.ts";
+import { PrivateRun } from "./privateUploads.ts";
+import { takeServerData } from "./serverData.ts";
 
 /** A member as the laboratory keeps it. */
 export interface Member {
@@ -52,6 +60,8 @@ export interface Federation {
   readonly random: Random;
   readonly model: Model;
   readonly test: Dataset;
+  /** The server's own labelled samples to score on; undefined where it keeps none. */
+  readonly validation: Dataset | undefined;
   readonly members: readonly Member[];
   readonly attackers: Attackers | undefined;
   /** What attacks that optimise a model, or hide behind its symmetries, work with. */
@@ -63,6 +73,7 @@ export interface Federation {
   serverState: ServerState;
   /** Learning on the server's side, and what it remembers. */
   readonly server: ServerSide | undefined;
+  readonly privacy: PrivateRun | undefined;
   /** The master model before the last round, for attackers that replay its movement. */
   previousMaster: Float64Array | undefined;
 }
@@ -82,12 +93,15 @@ export async function assemble(
   { engine, dataRoot, without = [] }: Surroundings,
 ): Promise<Federation> {
   const random = keyedRandom("foedus.laboratory", seed);
-  const data = await loadData(config.data, { root: dataRoot, seed: `laboratory ${seed}` });
-  const model = await engine.load(modelOf(config, data.train));
+  const whole = await loadData(config.data, { root: dataRoot, seed: `laboratory ${seed}` });
+  const { trusted, validation, rest: data } = takeServerData(whole, config.serverData, random.derive("server data"));
+  const model = await engine.load(modelOf(config, data));
   const ids = Array.from({ length: config.members }, (_, i) => i + 1);
   const attackers = config.attack === undefined ? undefined : new Attackers(listOf(config.attack), ids, random);
   const shards = partition(data, config.members, config.partition, random.derive("partition"));
-  const probe = localAlgorithm(config.client, config.training, model);
+  const unlabelled = config.client?.name === "functional" ? unlabelledSet(config.client, trusted) : undefined;
+  const algorithm = (): LocalAlgorithm => localAlgorithm(config.client, config.training, model, { unlabelled });
+  const probe = algorithm();
   const members: Member[] = [];
   const layout = layoutOf(config, model, probe);
   for (const [i, whole] of shards.entries()) {
@@ -101,7 +115,7 @@ export async function assemble(
       id,
       shard: attackers?.poison(id, train) ?? train,
       test,
-      algorithm: localAlgorithm(config.client, config.training, model),
+      algorithm: algorithm(),
       local: {},
       residual: emptyResidual(layout),
       reputation: REPUTATION_ONE,
@@ -125,10 +139,14 @@ export async function assemble(
     random,
     model,
     test: data.test,
+    validation,
     members,
     attackers,
-    attackLearner: undefined,
-    symmetry: undefined,
+    attackLearner:
+      attackers === undefined
+        ? undefined
+        : attackLearner(model, joined(members.filter(({ id }) => attackers.ids.has(id)).map(({ shard }) => shard))),
+    symmetry: attackSymmetry(model),
     layout,
     bounds: {
       maxCoordinate: Math.min(16_777_215, Math.floor(config.update.maxCoordinate * unit)),
@@ -136,7 +154,14 @@ export async function assemble(
     },
     master: masterFromFloat(initial, layout),
     serverState: initialServerState(serverOptimiserOf(config), layout.size),
-    server: undefined,
+    server:
+      config.server === undefined
+        ? undefined
+        : openServer(config.server, { config, model, trusted, validation, random }),
+    privacy:
+      config.privacy === undefined || config.privacy.mode === "none" || config.privacy.mode === "record"
+        ? undefined
+        : new PrivateRun(config.privacy, config, layout, seed),
     previousMaster: undefined,
   };
 }
@@ -160,4 +185,54 @@ function sizeOf(shape: readonly number[]): number {
 /** One attack, or several by the same attackers. */
 function listOf(attack: NonNullable<FederationConfig["attack"]>): readonly [AttackConfig, ...AttackConfig[]] {
   return (Array.isArray(attack) ? attack : [attack]) as [AttackConfig, ...AttackConfig[]];
+}
+
+function openServer(
+  server: ServerStrategyConfig,
+  {
+    config,
+    model,
+    trusted,
+    validation,
+    random,
+  }: {
+    config: FederationConfig;
+    model: Model;
+    trusted: Dataset | undefined;
+    validation: Dataset | undefined;
+    random: Random;
+  },
+): ServerSide {
+  const strategy = serverStrategyOf(server, {
+    model,
+    plan: config.training,
+    ...(trusted === undefined ? {} : { trusted, unlabelled: trusted }),
+    ...(validation === undefined ? {} : { validation }),
+    random: random.derive("server"),
+  });
+  return { strategy, state: strategy.initial, personal: undefined };
+}
+
+/** All samples of several shards. */
+function joined(shards: readonly Dataset[]): Dataset {
+  const first = shards[0] as Dataset;
+  const size = shards.reduce((sum, shard) => sum + shard.size, 0);
+  const features = new Float32Array(size * first.inputs);
+  const labels = new Int32Array(size);
+  let at = 0;
+  for (const shard of shards) {
+    features.set(shard.features, at * first.inputs);
+    labels.set(shard.labels, at);
+    at += shard.size;
+  }
+  return { ...first, features, labels, size };
+}
+
+function unlabelledSet({ samples }: ClientConfigOf<"functional">, trusted: Dataset | undefined): UnlabelledSet {
+  if (trusted === undefined || trusted.size < samples)
+    throw new ConfigError(
+      `The client algorithm functional needs ${samples} unlabelled samples that all share; set serverData.samples to at least that.`,
+      { samples },
+    );
+  return { features: trusted.features.subarray(0, samples * trusted.inputs), size: samples };
 }

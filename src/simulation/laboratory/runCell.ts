@@ -77,7 +77,7 @@ async function runFederation(
       ...finalOf(evaluation),
       ...detection.result(),
       jacobian: config.evaluate.jacobianSamples > 0 ? finite(await jacobianOf(federation)) : null,
-      epsilon: null,
+      epsilon: federation.privacy?.spent().epsilon ?? null,
     },
     figures: {},
     clients: [...evaluation.clients],

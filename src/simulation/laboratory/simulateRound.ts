@@ -7,7 +7,6 @@ import { DecodeError } from "../../protocol/errors.ts";
 import { splitMaster } from "../../protocol/grid.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
 import { checkPayload } from "../../update/checkPayload.ts";
-import type { PreparedUpdate } from "../../update/preparedUpdate.ts";
 import { prepareUpdate } from "../../update/prepareUpdate.ts";
 import { aggregateRound } from "./aggregateRound.ts";
 import type { Federation, Member } from "./federation.ts";
@@ -43,7 +42,7 @@ export interface Upload {
   readonly accuracy: number;
   /** Rounds between the model that it was trained from and the head. */
   readonly staleness: number;
-  readonly prepared: PreparedUpdate;
+  readonly prepared: ReturnType<typeof prepareUpdate>;
   /** What the member remembers if it is kept; undefined for what an attacker made up. */
   readonly outcome: LocalOutcome | undefined;
 }
@@ -79,8 +78,13 @@ export async function simulateRound(federation: Federation, round: number, kerne
   }
 }
 
-/** K = ⌈participation·N⌉ members, drawn anew each round, in ascending id. */
+/** K = ⌈participation·N⌉ members, drawn anew each round, in ascending id; or each with its own probability, where privacy counts on it. */
 function inviteMembers({ members, config, random }: Federation, round: number): readonly Member[] {
+  const sampling = config.privacy !== undefined && "sampling" in config.privacy ? config.privacy.sampling : undefined;
+  if (sampling?.kind === "poisson") {
+    const draw = random.derive("cohort", round);
+    return members.filter(() => draw.uniform() < sampling.rate);
+  }
   if (config.participation === 1) return members;
   const count = Math.max(1, Math.ceil(config.participation * members.length));
   const order = random.derive("cohort", round).permutation(members.length).slice(0, count);
@@ -115,7 +119,7 @@ async function prepareUploads(
   trained: readonly Trained[],
   state: Float32Array,
 ): Promise<readonly Upload[]> {
-  const { attackers, layout, bounds, config, master, model, previousMaster, random } = federation;
+  const { attackers, layout, bounds, config, master, model, previousMaster, privacy, random } = federation;
   const crafted = await attackers?.craft({
     round,
     trained: trained.map(({ member, outcome }) => ({ id: member.id, delta: outcome.delta })),
@@ -139,6 +143,7 @@ async function prepareUploads(
       bounds,
       place: placeOf(round),
       random: random.derive("rounding", round, member.id),
+      noise: privacy?.stage(round, member.id, trained.length),
     });
     const { shard, id } = member;
     // A node always reports its loss; here it costs a pass over the shard, so only where something depends on it.

@@ -25,7 +25,12 @@ export const incentive: Study<z.output<typeof incentiveSchema>> = async (options
   const { members, rounds, permutations } = options;
   const random = keyedRandom("foedus.study.incentive", seed);
   const data = await loadData(S_MIX, { root: dataRoot, seed: `incentive ${seed}` });
-  const shards = partition(data, members, partitionSchema.parse({ kind: "dirichlet", alpha: 0.5 }), random.derive("partition"));
+  const shards = partition(
+    data,
+    members,
+    partitionSchema.parse({ kind: "dirichlet", alpha: 0.5 }),
+    random.derive("partition"),
+  );
   const model = await engine.load({
     kind: "mlp",
     inputs: data.train.inputs,

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from "node:crypto";
+import { type Charge, epsilonOfCharges } from "../../privacy/charge.ts";
+import { type CohortSampling, noiseOf, requireSound } from "../../privacy/deployment.ts";
+import { addCentralNoise, noiseStage } from "../../privacy/noiseStage.ts";
+import { roundCharge } from "../../privacy/roundCharge.ts";
+import { secretStream } from "../../privacy/secretStream.ts";
+import { MASTER_EXTRA_BITS, powerOfTwo } from "../../protocol/grid.ts";
+import type { ModelLayout } from "../../protocol/layout.ts";
+import type { NoiseStage } from "../../protocol/noiseStage.ts";
+import type { PrivacyConfig } from "../../protocol/recipe/privacyConfig.ts";
+import type { FederationConfig } from "./cellConfig.ts";
+
+type Private = Exclude<PrivacyConfig, { mode: "none" | "record" }>;
+
+/** δ of the ε that results show: what the recipe's budget names. */
+export interface SpentPrivacy {
+  readonly epsilon: number;
+  readonly delta: number;
+}
+
+/**
+ * Privacy of a simulated run: every member's stage, the server's noise where the deployment has the server add it, and what has been spent. Noise comes from
+ * keyed streams, so that a cell can be repeated; a real member's secret is its own.
+ */
+export class PrivateRun {
+  readonly #config: Private;
+  readonly #layout: ModelLayout;
+  readonly #sampling: CohortSampling;
+  readonly #seed: string;
+  readonly #charges: Charge[] = [];
+
+  /** @throws ConfigError for deployments that would promise privacy and not give it. */
+  constructor(config: Private, { aggregation, participation }: FederationConfig, layout: ModelLayout, seed: number) {
+    requireSound(config.mode, {
+      rule: {
+        name: aggregation.rule === "uniform-mean" ? "mean" : aggregation.rule,
+        sizeWeighted: aggregation.rule === "weighted-mean",
+      },
+      singleUpdatesSeen: config.mode === "local",
+      replayable: false,
+    });
+    this.#config = config;
+    this.#layout = layout;
+    this.#seed = `laboratory ${seed}`;
+    const stated = config.mode === "local" ? undefined : config.sampling;
+    this.#sampling =
+      stated ??
+      (participation === 1
+        ? { kind: "everybody", rate: 1, published: true }
+        : { kind: "fixed-size", rate: participation, published: false });
+  }
+
+  /** What a member does to its update. */
+  stage(round: number, member: number, cohort: number): NoiseStage {
+    return noiseStage(this.#config, { run: 1n, round, layout: this.#layout, cohort, secret: this.#secret(member) });
+  }
+
+  /**
+   * The server's noise on the master model's movement: zC/K on the mean of K clipped updates; nothing where members have added theirs.
+   *
+   * @param movement units 2^-(F+16), in place.
+   */
+  addServerNoise(movement: Float64Array, round: number, cohort: number): void {
+    const { server } = noiseOf({
+      mode: this.#config.mode,
+      clipNorm: this.#config.clipNorm,
+      noiseMultiplier: this.#config.noiseMultiplier,
+      cohort,
+      ...(this.#config.mode === "distributed" ? { colluders: this.#config.colluders } : {}),
+    });
+    if (server === 0) return;
+    const noise = new Float64Array(movement.length);
+    const words = secretStream(this.#secret(0), { run: 1n, round, purpose: "update" });
+    addCentralNoise(noise, this.#layout, { sigma: server, words });
+    const scale = powerOfTwo(MASTER_EXTRA_BITS) / cohort;
+    for (let j = 0; j < movement.length; j++)
+      movement[j] = (movement[j] as number) + Math.round((noise[j] as number) * scale);
+  }
+
+  /** Books a round: what it costs a member that took part in every one. */
+  book(round: number, cohort: number): void {
+    this.#charges.push(
+      roundCharge(this.#config, {
+        run: 1n,
+        round,
+        cohort,
+        samples: 1,
+        batchSize: 1,
+        localSteps: 1,
+        sampling: this.#sampling,
+      }),
+    );
+  }
+
+  /** ε of the updates of all rounds together; the reported loss, which a simulation does not publish, is left out. */
+  spent(): SpentPrivacy {
+    const { delta } = this.#config.budget;
+    const first = this.#charges[0];
+    if (first === undefined) return { epsilon: 0, delta };
+    const updates = this.#charges.map((charge) => ({
+      ...charge,
+      releases: charge.releases.filter(({ what }) => what === "update"),
+    }));
+    return { epsilon: epsilonOfCharges(updates, first, delta).epsilon, delta };
+  }
+
+  #secret(member: number): Uint8Array {
+    return createHash("sha256").update(`${this.#seed} member ${member}`).digest();
+  }
+}
