@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parameterCount } from "../../../src/learning/layout.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
+import type { ModelConfig, ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 import { attackLearner, attackSymmetry } from "../../../src/simulation/attacks/attackLearner.ts";
 import { craftUpdates } from "../../../src/simulation/attacks/craftUpdates.ts";
 import { moments, norm, squaredDistance } from "../../../src/simulation/attacks/vectors.ts";
@@ -55,7 +56,7 @@ describe("what an optimising attack learns from", () => {
 
 describe("a disguise by symmetry", () => {
   it("moves the model's parameters and leaves auxiliary tensors alone", () => {
-    const config = { kind: "mlp", inputs: 1, hidden: [40], classes: 2, activation: "relu" } as const;
+    const config: ModelConfig = { kind: "mlp", inputs: 1, hidden: [40], classes: 2, activation: "relu" };
     const size = parameterCount(config);
     const state = Float32Array.from({ length: size + 3 }, (_, i) => i);
     const moved = attackSymmetry({ config, parameterCount: size })(state, random);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import { toHex } from "../../protocol/bytes.ts";
+import { splitMaster } from "../../protocol/grid.ts";
+import { keccak256 } from "../../protocol/hash.ts";
+import type { WideKernels } from "../../protocol/wideKernels.ts";
+import type { FederationConfig } from "../laboratory/cellConfig.ts";
+import { assemble, type Federation, type Member, type Surroundings } from "../laboratory/federation.ts";
+import { simulateRound } from "../laboratory/simulateRound.ts";
+import type { Head, ReplayableRun } from "./replayableRun.ts";
+
+/** A federation's memory after a round: what the next one depends on beside keyed randomness. */
+interface Snapshot {
+  readonly round: number;
+  readonly shared: Pick<Federation, "master" | "previousMaster" | "serverState">;
+  readonly members: ReadonlyMap<number, Memory>;
+}
+
+type Memory = Pick<Member, "local" | "residual" | "reputation" | "contribution" | "ruleState" | "lastKept">;
+
+/**
+ * Runs a federation of the laboratory and keeps what a replay needs: the heads, who took part, and a snapshot every `every` rounds.
+ *
+ * What remembers beyond the snapshot (attackers, private accounts, a server's strategy) is run again from the first round, which is as exact.
+ */
+export async function recordFederation(
+  config: FederationConfig,
+  seed: number,
+  surroundings: Surroundings & { readonly kernels: WideKernels },
+  every = 5,
+): Promise<ReplayableRun> {
+  const federation = await assemble(config, seed, surroundings);
+  const resumable =
+    federation.attackers === undefined && federation.privacy === undefined && federation.server === undefined;
+  const heads: Head[] = [headOf(federation, 0)];
+  const accepted: number[][] = [];
+  const snapshots: Snapshot[] = [snapshotOf(federation, 0)];
+  for (let round = 1; round <= config.rounds; round++) {
+    const { invited, refused, failed } = await simulateRound(federation, round, surroundings.kernels);
+    const out = new Set(refused.map(({ id }) => id));
+    accepted.push(invited.map(({ id }) => id).filter((id) => !out.has(id)));
+    heads.push(headOf(federation, round, failed));
+    if (resumable && round % every === 0) snapshots.push(snapshotOf(federation, round));
+  }
+  return {
+    heads,
+    accepted: (round) => accepted[round - 1] ?? [],
+    async replay(from, without) {
+      const again = await assemble(config, seed, { ...surroundings, without });
+      const start = snapshots.findLast(({ round }) => round < from) as Snapshot;
+      restore(again, start);
+      const replayed: Head[] = [];
+      // Rounds between the snapshot and `from` are those that nobody of `without` took part in.
+      for (let round = start.round + 1; round <= config.rounds; round++) {
+        const { failed } = await simulateRound(again, round, surroundings.kernels);
+        if (round >= from) replayed.push(headOf(again, round, failed));
+      }
+      return replayed;
+    },
+  };
+}
+
+function headOf({ master, layout }: Federation, round: number, failed?: string): Head {
+  const digest = toHex(keccak256(new Uint8Array(master.buffer, master.byteOffset, master.byteLength)));
+  return { round, digest, state: splitMaster(master, layout).view, failed };
+}
+
+/** Rounds replace what is in here and never change it in place, so the references are enough. */
+function snapshotOf({ master, previousMaster, serverState, members }: Federation, round: number): Snapshot {
+  const memories = members.map(
+    ({ id, local, residual, reputation, contribution, ruleState, lastKept }): [number, Memory] => [
+      id,
+      { local, residual, reputation, contribution, ruleState, lastKept },
+    ],
+  );
+  return { round, shared: { master, previousMaster, serverState }, members: new Map(memories) };
+}
+
+function restore(federation: Federation, { shared, members }: Snapshot): void {
+  Object.assign(federation, shared);
+  for (const member of federation.members) Object.assign(member, members.get(member.id));
+}
