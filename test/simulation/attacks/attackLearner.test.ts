@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parameterCount } from "../../../src/learning/layout.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
-import type { ModelConfig, ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
+import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 import { attackLearner, attackSymmetry } from "../../../src/simulation/attacks/attackLearner.ts";
 import { craftUpdates } from "../../../src/simulation/attacks/craftUpdates.ts";
 import { moments, norm, squaredDistance } from "../../../src/simulation/attacks/vectors.ts";
