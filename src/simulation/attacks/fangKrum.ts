@@ -2,7 +2,17 @@
 import { krumScores, lowestFirst } from "../../aggregation/krum.ts";
 import type { CraftInput, Vector } from "./attack.ts";
 import type { ConfigOf } from "./attackConfig.ts";
-import { addScaled, dot, gaussian, meanOf, norm, scaled, squaredDistance, squaredDistances } from "./vectors.ts";
+import {
+  addScaled,
+  dot,
+  gaussian,
+  largestEntry,
+  meanOf,
+  norm,
+  scaled,
+  squaredDistance,
+  squaredDistances,
+} from "./vectors.ts";
 
 /** Below, the search for λ gives up and uses what it has. */
 const SMALLEST = 1e-5;
@@ -96,7 +106,7 @@ function krumChoosesCopy(
   byzantine: number,
 ): boolean {
   const honest = between.length;
-  const furthest = Math.max(...toCopy, ...between.flat());
+  const furthest = largestEntry([toCopy, ...between]);
   const unit = furthest > 0 ? RESOLUTION / furthest : 1;
   const exact = (distance: number): bigint => BigInt(Math.round(Math.max(0, distance) * unit));
   const twins = new Array<bigint>(copies).fill(0n);

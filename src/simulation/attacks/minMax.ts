@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CraftInput, Vector } from "./attack.ts";
 import type { ConfigOf } from "./attackConfig.ts";
-import { addScaled, dot, moments, norm, scaled, squaredDistance, squaredDistances } from "./vectors.ts";
+import { addScaled, dot, largestEntry, moments, norm, scaled, squaredDistance, squaredDistances } from "./vectors.ts";
 
 type Direction = ConfigOf<"min-max">["direction"];
 
@@ -14,7 +14,7 @@ type Direction = ConfigOf<"min-max">["direction"];
  */
 export function minMax({ direction }: ConfigOf<"min-max">, { benign, own }: CraftInput): readonly Vector[] {
   const { mean, perturbation } = perturb(benign, direction);
-  const bound = Math.max(...squaredDistances(benign).flat());
+  const bound = largestEntry(squaredDistances(benign));
   const square = dot(perturbation, perturbation);
   // ‖μ + γp − Δ_i‖² = ‖μ − Δ_i‖² + 2γ⟨p, μ − Δ_i⟩ + γ²‖p‖² ≤ bound
   const limits = benign.map((update) => {

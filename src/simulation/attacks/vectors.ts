@@ -66,3 +66,8 @@ export function squaredDistances(vectors: readonly Vector[]): number[][] {
 export function gaussian(random: { normal(): number }, size: number, deviation: number): Float64Array {
   return Float64Array.from({ length: size }, () => deviation * random.normal());
 }
+
+/** The largest entry of a matrix with as many rows as members: too many to spread into arguments. */
+export function largestEntry(rows: readonly (readonly number[])[]): number {
+  return rows.reduce((most, row) => row.reduce((a, b) => Math.max(a, b), most), -Infinity);
+}

@@ -9,8 +9,9 @@ import { keyedRandom } from "../../../src/protocol/random.ts";
 import type { AggregationConfig } from "../../../src/protocol/recipe/aggregationConfig.ts";
 import type { AttackConfig } from "../../../src/simulation/attacks/attackConfig.ts";
 import { craftUpdates } from "../../../src/simulation/attacks/craftUpdates.ts";
+import { reportInflation } from "../../../src/simulation/attacks/reportInflation.ts";
 import { prepareUpdate } from "../../../src/update/prepareUpdate.ts";
-import { outcome } from "../../aggregation/run.ts";
+import { nats, outcome } from "../../aggregation/run.ts";
 import { cloud, configOf } from "./fixtures.ts";
 
 /** Rules that shall survive an attack and rules that shall not: 12 honest updates around (.1, …, .1), 3 attackers, the run's own rules. */
@@ -119,6 +120,32 @@ describe("rules under attack", () => {
     assert.equal(await found(configOf("sybil")), 2);
     assert.equal(await found(configOf("free-rider", { sends: "zero" })), 0);
     assert.equal(await found(configOf("negation")), 0);
+  });
+
+  it("inflated reports take over weights by samples or loss, unless the run does not weigh by samples and caps losses", async () => {
+    const rows = Array.from({ length: 10 }, (_, i) => [i]);
+    const truth = rows.map((_, i) => ({ samples: 50, loss: 1 + 0.01 * i }));
+    const said = truth.map((report, i) => (i === 0 ? reportInflation(configOf("report-inflation"), report) : report));
+    const shareOfLiar = async (rule: AggregationConfig): Promise<number> => {
+      const losses = nats(...said.map(({ loss }) => loss));
+      const { weights } = await outcome(
+        rule,
+        rows,
+        said.map(({ samples }) => samples),
+        undefined,
+        { losses },
+      );
+      return (weights[0] as number) / 65_536;
+    };
+    const fedEba = (capMads?: number) =>
+      ({
+        rule: "fedeba",
+        parameters: { temperature: 0.5, prior: "uniform", ...(capMads === undefined ? {} : { capMads }) },
+      }) as const;
+    assert.ok((await shareOfLiar(MEAN)) > 0.9);
+    assert.ok(Math.abs((await shareOfLiar({ rule: "uniform-mean" })) - 0.1) < 1e-4);
+    assert.ok((await shareOfLiar(fedEba())) > 0.9);
+    assert.ok((await shareOfLiar(fedEba(3))) < 0.13);
   });
 
   it("a permuted copy is found by matching units: the assignment brings it back", async () => {
