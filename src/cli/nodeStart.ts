@@ -7,6 +7,7 @@ interface Options {
   readonly config: string;
   readonly rpc?: string;
   readonly log?: LogLevel;
+  readonly device?: string;
 }
 
 /** `foedus node start` */
@@ -18,6 +19,7 @@ export function nodeCommand(): Command {
     .requiredOption("--config <file>", "the node's YAML file (docs/running-a-consortium.md)")
     .addOption(rpcOption())
     .addOption(logOption())
+    .option("--device <device>", "what the engine computes on: cpu, cuda, webgpu or auto, as far as the engine has it")
     .addHelpText(
       "after",
       "\nExamples:\n  $ foedus node start --config node.yaml\n  $ foedus node start --config node.yaml --log debug\n\nIt can be stopped or killed at any time and started again: nothing that was committed is lost.",
@@ -26,13 +28,14 @@ export function nodeCommand(): Command {
   return new Command("node").description("run a member's node").addCommand(start);
 }
 
-async function startNode({ config: file, ...overrides }: Options): Promise<void> {
-  const [{ readNodeConfig }, { createLog }, { stopSignals, untilStopped }] = await Promise.all([
+async function startNode({ config: file, device, ...overrides }: Options): Promise<void> {
+  const [{ readNodeConfig, withDevice }, { createLog }, { stopSignals, untilStopped }] = await Promise.all([
     import("../node/options.ts"),
     import("./log.ts"),
     import("./stopSignals.ts"),
   ]);
-  const config = { ...(await readNodeConfig(file)), ...overrides };
+  const written = { ...(await readNodeConfig(file)), ...overrides };
+  const config = device === undefined ? written : withDevice(written, device);
   const log = createLog(config.log);
   using stop = stopSignals((signal) => log.info({ signal }, "stopping; the same signal again ends at once"));
   await untilStopped(stop, async () => {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ParticipantKeys } from "../chain/keys.ts";
 import { localAlgorithm } from "../learning/algorithms/table.ts";
-import { createOnnxNodeEngine } from "../learning/engines/onnxNode.ts";
 import { openParticipant, type Surroundings } from "../process/openParticipant.ts";
 import { loadOwnData } from "../process/ownData.ts";
 import { requireLayout } from "../process/requireLayout.ts";
@@ -10,6 +9,7 @@ import type { ContentStore } from "../protocol/contentStore.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { keccak256, tag } from "../protocol/hash.ts";
 import type { LedgerReader } from "../protocol/ledger.ts";
+import { openEngine } from "./engine.ts";
 import { localTraining } from "./localTraining.ts";
 import type { NodeContext } from "./nodeContext.ts";
 import { NodeState } from "./nodeState.ts";
@@ -41,7 +41,7 @@ export async function openNode(config: NodeConfig, { logger, signal }: Surroundi
     role: memberId,
   } = await openParticipant(config, { logger, signal }, opening, requireMember);
   const shard = await loadOwnData(config.data, run.recipe.model, "data");
-  const engine = await createOnnxNodeEngine({ threads: config.engine.threads });
+  const engine = await openEngine(config.engine, config.passphrase.env);
   opening.defer(() => engine.dispose());
   const model = await engine.load(run.recipe.model);
   const algorithm = localAlgorithm(run.recipe.client, run.recipe.training, model);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { parseNodeConfig, readNodeConfig } from "../../src/node/options.ts";
+import { parseNodeConfig, readNodeConfig, withDevice } from "../../src/node/options.ts";
 import { ConfigError } from "../../src/protocol/errors.ts";
 import { parseValidatorConfig } from "../../src/validator/options.ts";
 import { temporaryFolder } from "../cli/support.ts";
@@ -47,7 +47,7 @@ describe("configuration of nodes and validators", () => {
         peers: [],
       },
       data: { kind: "csv", file: "/etc/foedus/shard.csv", inputs: 64, classes: 10, scale: 1, header: false },
-      engine: { kind: "onnxruntime-node", threads: 1 },
+      engine: { kind: "onnxruntime-node", device: "cpu", threads: 1 },
       finalityDepth: 0,
       log: "info",
     });
@@ -64,6 +64,39 @@ describe("configuration of nodes and validators", () => {
       file: "/etc/foedus/held-out.csv",
       scale: 1,
       header: false,
+    });
+  });
+
+  it("takes each engine with what it needs; a program starts in the file's folder", () => {
+    const engineOf = (engine: object): object => parseNodeConfig({ ...NODE, engine }, FILE).engine;
+    assert.deepEqual(engineOf({ kind: "tensorflow" }), { kind: "tensorflow", device: "auto", threads: 1 });
+    assert.deepEqual(engineOf({ kind: "process", command: ["python3", "member.py"], device: "cuda:1" }), {
+      kind: "process",
+      command: ["python3", "member.py"],
+      folder: "/etc/foedus",
+      device: "cuda:1",
+      threads: 1,
+      timeoutSeconds: 600,
+    });
+    const wrong = (engine: object): string => failureOf({ ...NODE, engine }).message;
+    assert.match(wrong({ kind: "process" }), /"engine\.command" is missing; write program and arguments/);
+    assert.match(
+      wrong({ kind: "onnxruntime-node", device: "tpu" }),
+      /"engine\.device" is not valid .*; write cpu, cuda/,
+    );
+    assert.match(
+      wrong({ kind: "jax" }),
+      /"engine\.kind" is not valid .*; write onnxruntime-node, tensorflow or process/,
+    );
+    assert.match(wrong({ kind: "tensorflow", command: ["x"] }), /"engine\.command" is unknown/);
+  });
+
+  it("--device replaces the engine's device, if the engine has it", () => {
+    const config = parseNodeConfig(NODE, FILE);
+    assert.deepEqual(withDevice(config, "cuda"), { ...config, engine: { ...config.engine, device: "cuda" } });
+    assert.throws(() => withDevice(config, "tpu"), {
+      code: "BAD_CONFIG",
+      message: /--device tpu is not for the engine onnxruntime-node; write cpu/,
     });
   });
 

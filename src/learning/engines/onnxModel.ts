@@ -127,13 +127,17 @@ export class OnnxModel implements Model {
     this.#check(state.parameters, batch, mode);
     this.#checkFits(batch);
     checkLength("velocity", state.velocity, this.parameterCount);
-    const masked = this.#masked(mode);
-    const { session } = await this.#open(`step ${masked}`, () => emitStep(this.config, this.#extent, masked));
+    const variant = { masks: this.#masked(mode), momentum: momentum !== 0 };
+    const { session } = await this.#open(`step ${JSON.stringify(variant)}`, () =>
+      emitStep(this.config, this.#extent, variant),
+    );
     const feeds = this.#feeds(state.parameters, batch, mode);
     this.#addTargets(feeds, batch, targetRows(this.config, batch, {}));
-    feeds["velocity"] = this.#runtime.tensor(state.velocity, [this.parameterCount]);
     feeds["learning_rate"] = this.#scalar(learningRate);
-    feeds["momentum"] = this.#scalar(momentum);
+    if (variant.momentum) {
+      feeds["velocity"] = this.#runtime.tensor(state.velocity, [this.parameterCount]);
+      feeds["momentum"] = this.#scalar(momentum);
+    }
     const results = await session.run(feeds);
     return {
       parameters: floats(results, "new_parameters"),

@@ -3,24 +3,31 @@ import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
 import { LearningError } from "../errors.ts";
 import type { LearningEngine, Model } from "../model.ts";
 import { OnnxModel, type OnnxRuntime } from "./onnxModel.ts";
+import { chooseProvider, type OnnxDevice } from "./onnxProviders.ts";
 
 export interface OnnxNodeOptions {
   /** Threads per operator. 1 gives the same bits from run to run on one machine; more are faster for large models only. */
   readonly threads?: number;
+  /** Where it computes; default the processor. */
+  readonly device?: OnnxDevice;
 }
 
 /**
- * The members' default engine: onnxruntime-node on the CPU. Results depend on the machine in their last bits, which is
- * fine for training a member's own update and never used for anything validators agree on.
+ * The members' default engine: onnxruntime-node, on the processor unless told otherwise. Results depend on the machine in their last bits,
+ * which is fine for training a member's own update and never used for anything validators agree on.
  *
- * @throws LearningError ENGINE_UNAVAILABLE when the native module cannot be loaded.
+ * @throws LearningError ENGINE_UNAVAILABLE when the native module cannot be loaded, or the device cannot be used.
  */
-export async function createOnnxNodeEngine({ threads = 1 }: OnnxNodeOptions = {}): Promise<LearningEngine> {
+export async function createOnnxNodeEngine({
+  threads = 1,
+  device = "cpu",
+}: OnnxNodeOptions = {}): Promise<LearningEngine> {
+  const provider = await chooseProvider(device);
   const { InferenceSession, Tensor, env } = await importRuntime();
   const runtime: OnnxRuntime = {
     open: (graph) =>
       InferenceSession.create(graph, {
-        executionProviders: ["cpu"],
+        executionProviders: [provider],
         executionMode: "sequential",
         interOpNumThreads: 1,
         intraOpNumThreads: threads,
@@ -32,7 +39,7 @@ export async function createOnnxNodeEngine({ threads = 1 }: OnnxNodeOptions = {}
   };
   const models: OnnxModel[] = [];
   return {
-    name: `onnxruntime-node ${env.versions.node ?? "of unknown version"}`,
+    name: `onnxruntime-node ${env.versions.node ?? "of unknown version"}, ${provider}`,
     async load(config: ModelConfig): Promise<Model> {
       const model = new OnnxModel(runtime, config);
       models.push(model);

@@ -2,12 +2,11 @@
 import type { z } from "zod";
 import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
 import { LearningError } from "../errors.ts";
-import { parameterLayout } from "../layout.ts";
+import { featureWidth, parameterLayout } from "../layout.ts";
 import type { LearningEngine, Model } from "../model.ts";
 import { ChildChannel } from "./process/childChannel.ts";
 import { type loadReply, PROTOCOL_VERSION } from "./process/messages.ts";
 import { ProcessModel } from "./process/processModel.ts";
-import { featureWidthOf } from "./requests.ts";
 
 export interface ProcessEngineOptions {
   /** Program and arguments; no shell is involved. */
@@ -99,7 +98,7 @@ async function load(
       { wanted, found },
     );
   }
-  const features = featureWidthOf(parameterLayout(config));
+  const features = featureWidth(config);
   if (reply.features !== features) {
     throw new LearningError(
       "UNSUPPORTED",

@@ -21,10 +21,3 @@ export function trainableNames(
   }
   return trainable === undefined ? names : names.filter((name) => trainable.includes(name));
 }
-
-/** Width of the features: the inputs of the head, which is a linear layer with a weight of shape [classes, features]. */
-export function featureWidthOf(layout: readonly ParameterTensor[]): number {
-  const weight = layout.find(({ head, shape }) => head && shape.length === 2);
-  if (weight === undefined) throw new RangeError("A layout has a head with a weight of two dimensions.");
-  return weight.shape[1] as number;
-}

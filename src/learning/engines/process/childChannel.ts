@@ -47,7 +47,8 @@ interface Pending {
  * killed, and that request and all later ones are refused with the reason and the end of what it wrote to standard error.
  */
 export class ChildChannel {
-  readonly #command: string;
+  /** Named in errors; arguments are not, which may hold what is nobody's business. */
+  readonly #program: string;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #reader = new FrameReader();
   readonly #gone = Promise.withResolvers<void>();
@@ -61,7 +62,7 @@ export class ChildChannel {
 
   constructor({ command, cwd, env }: ChildOptions) {
     const [program, ...args] = command as [string, ...string[]];
-    this.#command = command.join(" ");
+    this.#program = program;
     this.#child = spawn(program, args, { cwd, env, stdio: "pipe" });
     this.#child.on("error", (error) => this.#end(error.message));
     this.#child.on("exit", (code, signal) => {
@@ -134,8 +135,8 @@ export class ChildChannel {
     if (reply.id !== id) throw await this.condemn(`it answered request ${reply.id} when asked ${id}`);
     if (reply.type === "error") {
       const code: LearningErrorCode = reply.code === "FAILED" ? "ENGINE_FAILED" : reply.code;
-      throw new LearningError(code, `The engine's process (${this.#command}) refused "${asked}": ${reply.message}`, {
-        command: this.#command,
+      throw new LearningError(code, `The engine's process (${this.#program}) refused "${asked}": ${reply.message}`, {
+        program: this.#program,
         asked,
         stderr: this.#tail(),
       });
@@ -173,8 +174,8 @@ export class ChildChannel {
     const stderr = this.#tail();
     return new LearningError(
       "ENGINE_FAILED",
-      `The engine's process (${this.#command}) cannot be used: ${this.#reason}.${stderr === "" ? " It wrote nothing to standard error." : ` Its standard error ended with:\n${stderr}`}`,
-      { command: this.#command, reason: this.#reason, stderr },
+      `The engine's process (${this.#program}) cannot be used: ${this.#reason}.${stderr === "" ? " It wrote nothing to standard error." : ` Its standard error ended with:\n${stderr}`}`,
+      { program: this.#program, reason: this.#reason, stderr },
     );
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ModelConfig } from "../../../protocol/recipe/modelConfig.ts";
 import { LearningError } from "../../errors.ts";
-import { type ParameterTensor, parameterCount, parameterLayout } from "../../layout.ts";
+import { featureWidth, type ParameterTensor, parameterCount, parameterLayout } from "../../layout.ts";
 import type {
   Batch,
   ForwardResult,
@@ -13,8 +13,8 @@ import type {
   StepOptions,
   StepResult,
 } from "../../model.ts";
-import { checkBatch, checkLength, checkMode, targetRows } from "../../targets.ts";
-import { featureWidthOf, trainableNames } from "../requests.ts";
+import { checkBatch, checkLength, checkMode, checkRequest, targetRows } from "../../targets.ts";
+import { trainableNames } from "../requests.ts";
 import type { Answer, ChildChannel } from "./childChannel.ts";
 import type { FloatTensor } from "./safetensors.ts";
 
@@ -45,7 +45,7 @@ export class ProcessModel implements Model {
     this.config = config;
     this.layout = parameterLayout(config);
     this.parameterCount = parameterCount(config);
-    this.#featureWidth = featureWidthOf(this.layout);
+    this.#featureWidth = featureWidth(config);
     this.#channel = channel;
     this.#model = options.model;
     this.#timeoutMs = options.timeoutMs;
@@ -71,6 +71,7 @@ export class ProcessModel implements Model {
     mode: Mode,
   ): Promise<GradientResult> {
     this.#check(parameters, batch, mode);
+    checkRequest(this.config, request);
     const trainable = trainableNames(this.layout, request);
     const wantInputs = request.wantInputs ?? false;
     const tensors = this.#inputs(parameters, batch, mode);
@@ -129,7 +130,7 @@ export class ProcessModel implements Model {
   #check(parameters: Float32Array, batch: Batch, mode: Mode): void {
     checkLength("The parameter vector", parameters, this.parameterCount);
     checkBatch(this.config, batch);
-    checkMode(this.config, mode);
+    checkMode(this.config, mode, batch.size);
   }
 
   #inputs(parameters: Float32Array, batch: Batch, mode: Mode): Record<string, FloatTensor> {

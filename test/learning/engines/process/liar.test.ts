@@ -132,6 +132,14 @@ describe("a process that does not do as the protocol says", () => {
     await assert.rejects(createProcessEngine({ command: [] }), { code: "ENGINE_UNAVAILABLE" });
   });
 
+  it("errors name the program, not its arguments", async () => {
+    const { message, values } = await refusalOf(
+      engineWith("no hello", { command: [process.execPath, "-e", "/token/"] }),
+    );
+    assert.ok(message.includes(process.execPath));
+    assert.doesNotMatch(message + JSON.stringify(values), /token/);
+  });
+
   it("the process sees neither passphrases nor Foedus's variables, and is told its threads", async (t) => {
     t.after(() => {
       delete process.env["FOEDUS_PASSPHRASE"];
