@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { MAX_EXACT_PLAYERS } from "../incentives/shapley.ts";
 import { auxiliaryTensors, initialState } from "../learning/algorithms/table.ts";
 import { AGREED_ENGINE } from "../learning/engines/agreed.ts";
 import { initialiseParameters, parameterLayout } from "../learning/layout.ts";
@@ -59,6 +60,7 @@ const draftSchema = z.strictObject({
   fractionBits: z.int().min(0).max(24).default(18),
   scoring: z.strictObject({
     mode: z.enum(["exact", "attested"]),
+    method: exact.shape.method,
     permutations: exact.shape.permutations,
     truncation: exact.shape.truncation,
     engine: z.strictObject({ batchSize: exact.shape.engine.shape.batchSize }),
@@ -111,6 +113,11 @@ export async function prepareRunFile(request: PrepareRequest): Promise<PreparedR
   const how = "write one as docs/running-a-consortium.md shows";
   const { run, fractionBits, ...written } = parseRecipeFile(await readYaml(request.recipe, how), request.recipe);
   const { scoring, layout, ...rest } = written;
+  if (scoring.method === "exact" && run.capacity > MAX_EXACT_PLAYERS)
+    throw new ConfigError(
+      `scoring.method exact evaluates every coalition of at most ${MAX_EXACT_PLAYERS} updates, and run.capacity is ${run.capacity}: choose monte-carlo, gtg or in-run, or a smaller capacity.`,
+      { capacity: run.capacity },
+    );
   const auxiliary = auxiliaryTensors(rest.client, rest.training, rest.model);
   const draft: RecipeDraft = {
     ...rest,

@@ -11,7 +11,7 @@ import { askedOnce, exactInteger, requirePlayers, score, type Utility } from "./
  */
 
 /** Most players of {@link exactShapley}: 2^10 − 1 evaluations. */
-const MAX_EXACT_PLAYERS = 10;
+export const MAX_EXACT_PLAYERS = 10;
 
 /**
  * φ_i = Σ_{S ∌ i} |S|!·(K−1−|S|)!/K! · (v(S ∪ i) − v(S)), over all coalitions.
@@ -56,7 +56,7 @@ export interface MonteCarloOptions extends RoundName {
  * The estimate φ̂_i = ⌊(1/M) Σ_m (v(prefix_m ∪ i) − v(prefix_m))⌋ over M random orders of the players.
  *
  * Order 2j is drawn from (R_t, "shapley", run, round, j) and order 2j+1 is its reverse: antithetic pairs, whose errors largely cancel.
- * Truncation biases a score by less than `truncation`; without it every order's marginals add up to v(N).
+ * Where nobody does harm truncation biases a score by less than `truncation`; without it every order's marginals add up to v(N).
  *
  * @param players K; 0 gives no scores.
  * Source: Castro et al. 2009; antithetic pairs: Mitchell et al. 2022; truncation: Ghorbani & Zou 2019.

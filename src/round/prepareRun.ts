@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { laboratoryOnly } from "../aggregation/needsOf.ts";
 import { ruleIdOf } from "../aggregation/rules.ts";
 import { encodeDataset } from "../data/encodeDataset.ts";
 import { SCORING } from "../protocol/attestedScores.ts";
@@ -35,6 +36,7 @@ export interface PreparedRun {
 /**
  * Puts the recipe, the initial checkpoint and, with exact scoring, the held-out set into the store and serves them.
  * @param heldOut exactly with exact scoring: what is published is no validator's own.
+ * @throws ConfigError also for a rule that runs in the laboratory alone; nothing is published then.
  */
 export async function prepareRun(
   store: ContentStore,
@@ -42,6 +44,8 @@ export async function prepareRun(
   initialParameters: Float32Array,
   heldOut?: Dataset,
 ): Promise<PreparedRun> {
+  const refused = laboratoryOnly(draft.aggregation);
+  if (refused !== undefined) throw new ConfigError(refused, { rule: draft.aggregation.rule });
   const publish = async (bytes: Uint8Array): Promise<Hex> => {
     const id = await store.put(bytes);
     await store.serve(id);

@@ -168,6 +168,26 @@ describe("foedus run prepare", () => {
         undefined,
         /recipe\.yaml: "aggregation\.rule" is not valid .*; write e\.g\. aggregation/,
       ],
+      [
+        {
+          aggregation: {
+            rule: "fedatt",
+            parameters: { attention: "distance", relative: true, temperature: 1, scope: "model", stepSize: 1 },
+          },
+        },
+        undefined,
+        /one attacker takes the model over; choose cosine/,
+      ],
+      [
+        { aggregation: { rule: "fairfed", parameters: { beta: 1, metric: "loss" } } },
+        undefined,
+        /fairfed decides from memberState, which neither chain nor artifacts give; it is a rule for the laboratory/,
+      ],
+      [
+        { scoring: { ...RECIPE.scoring, method: "exact" }, run: { ...RECIPE.run, capacity: 11 } },
+        undefined,
+        /at most 10 updates, and run\.capacity is 11/,
+      ],
       [{ epochs: 3 }, undefined, /recipe\.yaml: "epochs" is unknown; known here are .*model/],
       [
         { model: { kind: "logistic", inputs: 3, classes: 2 } },
