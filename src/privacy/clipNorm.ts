@@ -43,13 +43,27 @@ export function adaptedClipNorm(clipNorm: number, withinNorm: number, { quantile
   return clipNorm * Math.exp(-rate * (withinNorm - quantile));
 }
 
+/** A round's count of updates within the norm. */
+export interface NormCount {
+  /** Clients with ‖Δ‖ ≤ C. */
+  readonly within: number;
+  /** Clients that took part. */
+  readonly participants: number;
+  /** qN or K, whatever came: the number that came would tell of a client's presence. */
+  readonly expected: number;
+}
+
 /**
- * b̄: the fraction of a cohort within the norm, with the server's noise σ_b on the count; not held to [0, 1], which would bias the steering.
- *
- * @param within clients of the cohort with ‖Δ‖ ≤ C.
+ * b̄: the fraction of clients within the norm, with the server's noise σ_b on the count Σ(b_i − ½), which one client moves by ½. Not held to [0, 1],
+ * which would bias the steering.
  */
-export function noisyFraction(within: number, cohort: number, countNoise: number, words: SecretWords): number {
-  return (within + discreteGaussian(countNoise, words)()) / cohort;
+export function noisyFraction(
+  { within, participants, expected }: NormCount,
+  countNoise: number,
+  words: SecretWords,
+): number {
+  // Twice the count: an integer, as the noise is.
+  return (2 * within - participants + discreteGaussian(2 * countNoise, words)()) / (2 * expected) + 0.5;
 }
 
 /**

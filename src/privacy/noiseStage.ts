@@ -4,13 +4,24 @@ import { powerOfTwo } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 import type { NoiseStage, PrivacyPipeline } from "../protocol/noiseStage.ts";
 import type { PrivacyConfig } from "../protocol/recipe/privacyConfig.ts";
-import { clipPerTensor, clipToNorm } from "./clipNorm.ts";
+import { clipPerTensor, clipToNorm, multiplierBesideCount } from "./clipNorm.ts";
 import { noiseOf } from "./deployment.ts";
 import { discreteGaussian } from "./discreteGaussian.ts";
 import { type SecretWords, secretStream } from "./secretStream.ts";
 
 /** Deployments in which updates themselves are clipped. */
 export type ClientLevelPrivacy = Exclude<PrivacyConfig, { mode: "none" | "record" }>;
+
+/**
+ * σ of the server's noise on the sum of a central deployment, model units: zC, or more where the count that steers C takes its part of the same
+ * budget. `roundCharge` books both together as z.
+ */
+export function centralSigma(config: Extract<PrivacyConfig, { mode: "central" }>, clipNorm = config.clipNorm): number {
+  const { noiseMultiplier, adaptive } = config;
+  const multiplier =
+    adaptive === undefined ? noiseMultiplier : multiplierBesideCount(noiseMultiplier, adaptive.countNoise);
+  return multiplier * clipNorm;
+}
 
 /** What a member's stage depends on beside its recipe. */
 export interface NoiseStageInput {

@@ -85,7 +85,8 @@ describe("adaptedClipNorm", () => {
 
   it("the fraction that steers it has noise σ_b on the count", () => {
     const words = secretStream(new Uint8Array(32), { run: 1n, round: 1, purpose: "count" });
-    const fractions = Array.from({ length: 2_000 }, () => noisyFraction(30, 100, 5, words));
+    const count = { within: 30, participants: 100, expected: 100 };
+    const fractions = Array.from({ length: 2_000 }, () => noisyFraction(count, 5, words));
     const mean = fractions.reduce((sum, b) => sum + b, 0) / fractions.length;
     const sd = Math.sqrt(fractions.reduce((sum, b) => sum + (b - mean) ** 2, 0) / fractions.length);
     assert.ok(Math.abs(mean - 0.3) < (4 * 0.05) / Math.sqrt(2_000), String(mean));

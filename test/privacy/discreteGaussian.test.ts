@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createCipheriv, hkdfSync } from "node:crypto";
 import { describe, it } from "node:test";
 import { discreteGaussian } from "../../src/privacy/discreteGaussian.ts";
-import { addCentralNoise, noiseStage } from "../../src/privacy/noiseStage.ts";
+import { addCentralNoise, centralSigma, noiseStage } from "../../src/privacy/noiseStage.ts";
 import { privateLoss } from "../../src/privacy/privateLoss.ts";
 import { secretStream } from "../../src/privacy/secretStream.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
@@ -136,6 +136,15 @@ describe("noiseStage", () => {
     const sum = new Float64Array(4_000);
     addCentralNoise(sum, LAYOUT, { sigma: 1, words: secretStream(SECRET, label(9)) });
     for (const sd of noiseIn(sum)) assert.ok(Math.abs(sd - 1) < 0.065, String(sd));
+  });
+
+  it("central with a C that adapts: the count's part of the budget is added to the noise", () => {
+    const config = { mode: "central", ...common, errorFeedback: false } as const;
+    assert.equal(centralSigma(config), 1);
+    assert.equal(centralSigma(config, 3), 6);
+    const adaptive = { quantile: 0.5, rate: 0.2, countNoise: 2 };
+    // (1/4 − 1/16)^(-1/2) of C = 1/2.
+    assert.ok(Math.abs(centralSigma({ ...config, adaptive }) - 0.5 / Math.sqrt(3 / 16)) < 1e-12);
   });
 
   it("C may be adapted, and must be a unit of the grid at least", () => {
