@@ -38,9 +38,8 @@ export async function measure(
 
   const visit = async ({ offset, size, shift, group }: Span, chunks: readonly UpdateChunk[]): Promise<void> => {
     const medians = anchor === "coordinate-median" ? twiceMedian(await kernels.coordinateMedian(chunks)) : [];
-    const part = (await kernels.gram([...chunks, ...medians])).map((row) =>
-      row.map((value) => value << BigInt(2 * shift)),
-    );
+    const exact = await kernels.gram([...chunks, ...medians]);
+    const part = shift === 0 ? exact : exact.map((row) => row.map((value) => value << BigInt(2 * shift)));
     const found = groups[group] as (typeof groups)[number];
     for (const [i, row] of part.entries()) {
       const anchored = row.slice(count).reduce((sum, value) => sum + value, 0n);

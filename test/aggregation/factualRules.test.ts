@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Aggregate } from "../../src/aggregation/aggregate.ts";
@@ -9,7 +10,17 @@ import { masterDistanceSq } from "../../src/protocol/grid.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
-import { aggregateInMemory, cloud, FACTUAL, flatLayout, type InMemory, nameOf, rootOf, updatesOf } from "./fixtures.ts";
+import {
+  aggregateInMemory,
+  cloud,
+  FACTUAL,
+  flatLayout,
+  type InMemory,
+  nameOf,
+  RULES,
+  rootOf,
+  updatesOf,
+} from "./fixtures.ts";
 
 const TOP = 16_777_215;
 /** What is known of the member at place i of the order. */
@@ -301,5 +312,14 @@ describe("what a rule's weights depend on", () => {
     assert.ok(trustsLosses({ rule: "spfl", parameters: { weighting: "ratio", fair: { kappa: 0.5, ...EBA } } }));
     assert.ok(!trustsLosses({ rule: "spfl", parameters: { weighting: "ratio" } }));
     assert.ok(!trustsLosses({ rule: "fltrust" }));
+  });
+});
+
+describe("contracts/rounds/RunRules.sol", () => {
+  it("knows exactly the rules that a run on chain can have, some of them with a root update", () => {
+    const source = readFileSync(new URL("../../contracts/rounds/RunRules.sol", import.meta.url), "utf8");
+    const known = [...source.matchAll(/keccak256\("([a-z-]+)"\)/g)].map(([, name]) => name as string);
+    const possible = [...RULES, ...FACTUAL].filter((config) => laboratoryOnly(config, { root: true }) === undefined);
+    assert.deepEqual(known.sort(), [...new Set(possible.map(({ rule }) => rule))].sort());
   });
 });
