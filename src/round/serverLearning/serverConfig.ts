@@ -35,6 +35,7 @@ const reconstruction = z.discriminatedUnion("kind", [
     probes: count(4_096).default(32),
     /** Times the mean squared length of a probe gradient. */
     ridge: z.number().min(1e-9).max(1).default(1e-3),
+    threshold: errorThreshold.prefault({ kind: "mad" }),
   }),
   z.strictObject({
     kind: z.literal("distilled"),
@@ -42,10 +43,11 @@ const reconstruction = z.discriminatedUnion("kind", [
     perClass: count(64).default(1),
     iterations: z.int().min(0).max(1_500).default(100),
     stopBelow: z.number().min(0).max(1).default(0.6),
-    featureRate: z.number().min(0).max(1_000).default(0.1),
-    labelRate: z.number().min(0).max(1_000).default(0.05),
-    momentum: z.number().min(0).lt(1).default(0.5),
+    featureRate: z.number().min(0).max(10).default(0.1),
+    labelRate: z.number().min(0).max(10).default(0.05),
     epsilon: z.number().min(1e-6).max(1).default(1e-2),
+    /** Reconstruction ends once it is below `stopBelow`, so that errors bunch there: a threshold by their spread would flag honest members. */
+    threshold: errorThreshold.prefault({ kind: "fixed" }),
   }),
 ]);
 
@@ -59,7 +61,6 @@ const strategies = [
   z.strictObject({
     name: z.literal("fedredefense"),
     core: reconstruction.prefault({ kind: "probes" }),
-    threshold: errorThreshold.prefault({ kind: "mad" }),
   }),
   z.strictObject({ name: z.literal("feddf"), ...distillation }),
   z.strictObject({ name: z.literal("functional"), weighting: z.enum(["samples", "entropy"]).default("samples") }),

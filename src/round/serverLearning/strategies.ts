@@ -50,14 +50,14 @@ export function serverStrategyOf(config: ServerStrategyConfig, resources: Server
       return flTrustRoot(model, root, need(resources.plan, "the members' training plan"));
     }
     case "fedredefense": {
-      const { core, threshold } = config;
-      if (core.kind === "distilled") return fedRedefenseDistilled(model, core.perClass, core, threshold);
+      const { core } = config;
+      if (core.kind === "distilled") return fedRedefenseDistilled(model, core.perClass, core, core.threshold);
       const unlabelled = need(resources.unlabelled, "samples for its probes");
       return fedRedefenseProbes(
         model,
         chooseSamples(unlabelled, core.probes, random.derive("probes")),
         core.ridge,
-        threshold,
+        core.threshold,
       );
     }
     case "feddf":

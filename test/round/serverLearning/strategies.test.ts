@@ -125,8 +125,12 @@ describe("serverSchema", () => {
   it("has the specification's defaults", () => {
     const parsed = (name: string) => serverSchema.parse({ name }) as Record<string, unknown>;
     assert.equal(parsed("fltrust-root")["samples"], 100);
-    assert.deepEqual(parsed("fedredefense")["core"], { kind: "probes", probes: 32, ridge: 1e-3 });
-    assert.deepEqual(parsed("fedredefense")["threshold"], { kind: "mad", k: 3 });
+    const threshold = { kind: "mad", k: 3 };
+    assert.deepEqual(parsed("fedredefense")["core"], { kind: "probes", probes: 32, ridge: 1e-3, threshold });
+    const distilled = serverSchema.parse({ name: "fedredefense", core: { kind: "distilled" } });
+    assert.ok(distilled.name === "fedredefense" && distilled.core.kind === "distilled");
+    assert.deepEqual(distilled.core.threshold, { kind: "fixed", limit: 0.6 });
+    assert.equal(distilled.core.perClass, 1);
     const { steps, learningRate, batchSize } = parsed("feddf");
     assert.deepEqual([steps, learningRate, batchSize], [300, 1e-3, 128]);
     assert.equal(parsed("flcert-d")["groups"], 5);

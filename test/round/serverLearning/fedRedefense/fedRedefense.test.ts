@@ -18,12 +18,13 @@ import {
   linearReconstructionError,
   probeBasis,
 } from "../../../../src/round/serverLearning/fedRedefense/linearProbes.ts";
+import { softmaxRows } from "../../../../src/round/serverLearning/predictors.ts";
 import { norm } from "../../../../src/round/serverLearning/vectors.ts";
 import { CONFIG, clusters, honestUpdates, mean } from "../federation.ts";
 
 const MAD = { kind: "mad", k: 3 } as const;
 const FIXED = { kind: "fixed", limit: 0.6 } as const;
-const OPTIONS = { iterations: 60, stopBelow: 0.05, featureRate: 2, labelRate: 2, momentum: 0.5, epsilon: 1e-2 };
+const OPTIONS = { iterations: 60, stopBelow: 0.05, featureRate: 0.1, labelRate: 0.05, epsilon: 1e-2 };
 
 describe("FedREDefense", () => {
   let engine: LearningEngine;
@@ -99,6 +100,24 @@ describe("FedREDefense", () => {
     const handcrafted = await reconstruct(model, start, noise(norm(delta), delta.length), fresh, OPTIONS);
     assert.ok(last.error < 0.6 * first.error, `${first.error} to ${last.error}`);
     assert.ok(last.error < 0.6 && handcrafted.error > 0.6, `${last.error} against ${handcrafted.error}`);
+  });
+
+  it("core 1 reconstructs a step on its own set at once, and a step against it not at all: step sizes are not negative", async () => {
+    const fresh = freshDistilledSet(model, 1, keyedRandom("set"));
+    const targets = Float32Array.from(softmaxRows(fresh.labelLogits, 3));
+    const { gradient } = await meanGradient(model, start, fresh.features, targets);
+    const errorOf = async (factor: number) =>
+      (
+        await reconstruct(
+          model,
+          start,
+          gradient.map((g) => factor * g),
+          fresh,
+          { ...OPTIONS, iterations: 0 },
+        )
+      ).error;
+    assert.ok((await errorOf(-0.3)) < 1e-9);
+    assert.equal(await errorOf(0.3), 1);
   });
 
   it("core 1 goes on from last round's sets: at the same model the error never rises", async () => {
