@@ -70,7 +70,7 @@ export interface OptimiserState {
 export interface StepOptions {
   /** η, rounded to float32. */
   readonly learningRate: number;
-  /** β, rounded to float32; 0 is plain gradient descent. */
+  /** β, rounded to float32; 0 is plain gradient descent, whose velocity is the gradient. */
   readonly momentum: number;
 }
 

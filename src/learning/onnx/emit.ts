@@ -64,7 +64,7 @@ export function emitGradient(config: ModelConfig, batch: Extent, variant: Gradie
   const forward = emitForwardPass(graph, config, batch, variant);
   const gradient = emitBackwardPass(graph, config, batch, forward, variant);
   outputForward(graph, forward, config, batch);
-  graph.output("gradient", gradient, [parameterCount(config)]);
+  graph.applyToOutput("gradient", [parameterCount(config)], "Concat", gradient, { axis: { integer: 0 } });
   if (variant.wantInputs) {
     const inputGradient =
       forward.tape.gradientOf(forward.input) ?? graph.apply("Mul", [forward.input.value, graph.scalar(0)]);
@@ -73,22 +73,37 @@ export function emitGradient(config: ModelConfig, batch: Extent, variant: Gradie
   return finish(graph);
 }
 
-/** Gradient of the cross-entropy and one heavy-ball step: adds velocity [d], learning_rate [], momentum [] → new_parameters, new_velocity. */
-export function emitStep(config: ModelConfig, batch: Extent, masks = false): EmittedGraph {
+export interface StepVariant {
+  readonly masks: boolean;
+  /** Whether there is any momentum: without it no velocity is read. */
+  readonly momentum: boolean;
+}
+
+/**
+ * Gradient of the cross-entropy and one heavy-ball step: adds learning_rate [] and, with momentum, velocity [d] and momentum [] →
+ * new_parameters, new_velocity.
+ */
+export function emitStep(config: ModelConfig, batch: Extent, { masks, momentum }: StepVariant): EmittedGraph {
   const graph = new GraphBuilder();
   const size = parameterCount(config);
   const trainable = new Set(parameterLayout(config).map(({ name }) => name));
   const variant = { logitCotangent: false, featureCotangent: false, trainable, wantInputs: false, masks };
   const forward = emitForwardPass(graph, config, batch, variant);
   const gradient = emitBackwardPass(graph, config, batch, forward, variant);
-  const velocity = graph.input("velocity", [size]);
   const learningRate = graph.input("learning_rate", []);
-  const momentum = graph.input("momentum", []);
-  // Separate multiply and add, each rounding to float32: what the composed path does in TypeScript, bit for bit.
-  const newVelocity = graph.apply("Add", [graph.apply("Mul", [velocity, momentum]), gradient]);
-  const change = graph.apply("Mul", [newVelocity, learningRate]);
-  graph.output("new_parameters", graph.apply("Sub", ["parameters" as Value, change]), [size]);
-  graph.output("new_velocity", newVelocity, [size]);
+  let velocity: Value;
+  if (momentum) {
+    // Separate multiply and add, each rounding to float32: what the composed path does in TypeScript, bit for bit.
+    const kept = graph.apply("Mul", [graph.input("velocity", [size]), graph.input("momentum", [])]);
+    velocity = graph.applyToOutput("new_velocity", [size], "Add", [
+      kept,
+      graph.apply("Concat", gradient, { axis: { integer: 0 } }),
+    ]);
+  } else {
+    velocity = graph.applyToOutput("new_velocity", [size], "Concat", gradient, { axis: { integer: 0 } });
+  }
+  const change = graph.apply("Mul", [velocity, learningRate]);
+  graph.applyToOutput("new_parameters", [size], "Sub", ["parameters" as Value, change]);
   return finish(graph);
 }
 
@@ -122,14 +137,14 @@ function outputForward(graph: GraphBuilder, forward: Forward, config: ModelConfi
   graph.output("features", forward.features.value, [batch, featureWidth(config)]);
 }
 
-/** Emits loss and gradients; returns the flat gradient. */
+/** Emits loss and gradients; returns each tensor's gradient, flat, in the order of the layout. */
 function emitBackwardPass(
   graph: GraphBuilder,
   config: ModelConfig,
   batch: Extent,
   { tape, logits, features, parameters }: Forward,
   variant: GradientVariant,
-): Value {
+): Value[] {
   const targets = graph.input("targets", [batch, config.classes]);
   const scale = graph.input("scale", []);
 
@@ -153,12 +168,11 @@ function emitBackwardPass(
     tape.contribute(features, () => graph.input("feature_cotangent", [batch, featureWidth(config)]));
   tape.backward();
 
-  const pieces = parameterLayout(config).map(({ name, shape, size }) => {
+  return parameterLayout(config).map(({ name, shape, size }) => {
     const gradient = tape.gradientOf(parameters.get(name) as Variable);
     if (gradient === undefined) return graph.apply("ConstantOfShape", [graph.integers([size])]);
     return shape.length === 1 ? gradient : graph.apply("Reshape", [gradient, graph.integers([size])]);
   });
-  return graph.apply("Concat", pieces, { axis: { integer: 0 } });
 }
 
 function finish(graph: GraphBuilder): EmittedGraph {

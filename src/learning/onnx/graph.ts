@@ -49,6 +49,20 @@ export class GraphBuilder {
     this.#outputNames.push(name);
   }
 
+  /** Applies an operator whose one result is an output of the graph: saves the copy where others use the result too. */
+  applyToOutput(
+    name: string,
+    shape: readonly Extent[],
+    operator: string,
+    inputs: readonly Value[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): Value {
+    this.#append(operator, inputs, [name], attributes);
+    this.#outputs.push(valueInfo(name, shape));
+    this.#outputNames.push(name);
+    return name as Value;
+  }
+
   /** An int64 constant: shapes, axes, split sizes. */
   integers(values: readonly number[]): Value {
     const data = new DataView(new ArrayBuffer(8 * values.length));

@@ -30,6 +30,9 @@ describe("emitted graphs", () => {
       emitGradient(DIGITS, 4, { ...plain, logitCotangent: true, featureCotangent: true, wantInputs: true }).inputs,
       ["parameters", "features_in", "targets", "scale", "logit_cotangent", "feature_cotangent"],
     );
-    assert.deepEqual(emitStep(DIGITS, 4).outputs, ["loss", "new_parameters", "new_velocity"]);
+    const step = emitStep(DIGITS, 4, { masks: false, momentum: true });
+    assert.deepEqual(step.outputs, ["loss", "new_velocity", "new_parameters"]);
+    assert.deepEqual(step.inputs.slice(4), ["learning_rate", "velocity", "momentum"]);
+    assert.deepEqual(emitStep(DIGITS, 4, { masks: false, momentum: false }).inputs.slice(4), ["learning_rate"]);
   });
 });
