@@ -150,7 +150,7 @@ async function byStrategy(
   accepted: readonly Upload[],
   kernels: WideKernels,
 ): Promise<RoundDecision> {
-  const { layout, model, random, config } = federation;
+  const { layout, random, config } = federation;
   const unit = powerOfTwo(-config.update.fractionBits);
   const byId = new Map(accepted.map((upload) => [upload.member.id, upload]));
   let lastOfRule: { aggregated: Aggregate; uploads: readonly Upload[] } | undefined;
@@ -173,7 +173,7 @@ async function byStrategy(
   };
   const { state, outcome } = await server.strategy.aggregate(server.state, {
     round,
-    parameters: splitMaster(federation.master, layout).view.subarray(0, model.parameterCount),
+    parameters: splitMaster(federation.master, layout).view,
     updates: accepted.map(
       (upload): MemberUpdate => ({
         member: upload.member.id,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { needsOf, weighsBySamples } from "../../aggregation/needsOf.ts";
+import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
+import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
 import type { FederationConfig } from "./cellConfig.ts";
+import { samplingOf } from "./privateUploads.ts";
 
 /** A combination that would run and mean nothing (spec O, last line), and why. */
 interface Impossibility {
@@ -23,6 +27,37 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: "FedEBA weighs by reported losses, so a liar takes all the weight; set aggregation.parameters.capMads",
   },
   {
+    when: ({ client, training }) =>
+      client?.name === "scaffold" && client.option === "II" && "momentum" in training && training.momentum > 0,
+    because:
+      "SCAFFOLD's option II reads the control variate off the way walked, which momentum bends; set training.momentum to 0 or take option I",
+  },
+  {
+    when: ({ client, server }) => (client?.name === "functional") !== (server?.name === "functional"),
+    because:
+      "the client algorithm functional and the server strategy functional are two halves of one method; name both",
+  },
+  {
+    when: ({ privacy, server }) => privacy !== undefined && privacy.mode !== "none" && server !== undefined,
+    because:
+      "a server strategy reads single updates, and what it learns from them is not covered by the noise; take one of both",
+  },
+  {
+    when: ({ privacy, serverOptimiser }) =>
+      privacy?.mode === "central" && serverOptimiser !== undefined && serverOptimiser.name !== "none",
+    because:
+      "central noise is added to what the server optimiser has made, whose steps no clip norm bounds; leave serverOptimiser out",
+  },
+  {
+    when: ({ aggregation, scoring }) => needsOf(aggregation).contributions === true && scoring === undefined,
+    because:
+      "the rule weighs by contributions; say how they are scored (scoring: {}) and on what (serverData.validation)",
+  },
+  {
+    when: ({ scoring, serverData }) => scoring !== undefined && serverData.validation === 0,
+    because: "scores need samples to measure on; set serverData.validation",
+  },
+  {
     when: ({ participation, members }) => Math.ceil(participation * members) < 1,
     because: "nobody would be invited",
   },
@@ -31,4 +66,19 @@ const IMPOSSIBLE: readonly Impossibility[] = [
 /** @throws ConfigError with the first reason why a cell makes no sense. */
 export function requirePossible(cell: FederationConfig, where: string): void {
   for (const { when, because } of IMPOSSIBLE) if (when(cell)) throw new ConfigError(`${where}: ${because}.`, { where });
+  if (cell.privacy === undefined) return;
+  try {
+    requirePrivateRecipe({
+      privacy: cell.privacy,
+      codec: cell.update.codec,
+      size: MAX_MODEL_SIZE,
+      cohort: Math.ceil(cell.participation * cell.members),
+      sampling: samplingOf(cell),
+      rule: { name: cell.aggregation.rule, sizeWeighted: weighsBySamples(cell.aggregation) },
+      singleUpdatesSeen: false,
+      replayable: false,
+    });
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(`${where}: ${error.message}`, { where }, error) : error;
+  }
 }

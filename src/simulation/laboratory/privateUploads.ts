@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 import { type Charge, epsilonOfCharges } from "../../privacy/charge.ts";
-import { type CohortSampling, noiseOf, requireSound } from "../../privacy/deployment.ts";
+import { type CohortSampling, noiseOf } from "../../privacy/deployment.ts";
 import { addCentralNoise, noiseStage } from "../../privacy/noiseStage.ts";
 import { roundCharge } from "../../privacy/roundCharge.ts";
 import { secretStream } from "../../privacy/secretStream.ts";
@@ -30,25 +30,11 @@ export class PrivateRun {
   readonly #seed: string;
   readonly #charges: Charge[] = [];
 
-  /** @throws ConfigError for deployments that would promise privacy and not give it. */
-  constructor(config: Private, { aggregation, participation }: FederationConfig, layout: ModelLayout, seed: number) {
-    requireSound(config.mode, {
-      rule: {
-        name: aggregation.rule === "uniform-mean" ? "mean" : aggregation.rule,
-        sizeWeighted: aggregation.rule === "weighted-mean",
-      },
-      singleUpdatesSeen: config.mode === "local",
-      replayable: false,
-    });
+  constructor(config: Private, cell: FederationConfig, layout: ModelLayout, seed: number) {
     this.#config = config;
     this.#layout = layout;
     this.#seed = `laboratory ${seed}`;
-    const stated = config.mode === "local" ? undefined : config.sampling;
-    this.#sampling =
-      stated ??
-      (participation === 1
-        ? { kind: "everybody", rate: 1, published: true }
-        : { kind: "fixed-size", rate: participation, published: false });
+    this.#sampling = samplingOf(cell);
   }
 
   /** What a member does to its update. */
@@ -108,4 +94,12 @@ export class PrivateRun {
   #secret(member: number): Uint8Array {
     return createHash("sha256").update(`${this.#seed} member ${member}`).digest();
   }
+}
+
+/** How cohorts are drawn, as far as privacy counts it: as the recipe states, or as the simulation draws them, which nobody else sees. */
+export function samplingOf({ privacy, participation }: FederationConfig): CohortSampling {
+  const stated = privacy !== undefined && "sampling" in privacy ? privacy.sampling : undefined;
+  if (stated !== undefined) return stated;
+  if (participation === 1) return { kind: "everybody", rate: 1, published: true };
+  return { kind: "fixed-size", rate: participation, published: false };
 }
