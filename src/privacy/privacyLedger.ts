@@ -8,6 +8,8 @@ import { chargeOf, entryDigest, LEDGER_START, type LedgerEntry, lineOf, parseLed
 import type { NeighbourRelation } from "./neighbours.ts";
 import type { Epsilon } from "./rdp.ts";
 
+const MOST_ROUNDS = 1_000_000;
+
 /**
  * What a member has revealed of its data, over all runs: a file of JSON lines chained by digests, written before what they pay for leaves the node.
  * It cannot be rebuilt from the chain, which does not know what was prepared and never sent: back it up with the keys.
@@ -61,6 +63,23 @@ export class PrivacyLedger {
       .filter(({ unit, relation }) => unit === account.unit && relation === account.relation)
       .map(chargeOf);
     return epsilonOfCharges([...charges, ...more], account, delta);
+  }
+
+  /** How many more rounds like this one fit the budget, up to a million: what a node says when it starts. */
+  roundsLeft(charge: Charge, { epsilon, delta }: PrivacyBudget): number {
+    const fits = (rounds: number): boolean => {
+      const releases = charge.releases.map((release) => ({ ...release, steps: release.steps * rounds }));
+      return this.spent(charge, delta, [{ ...charge, releases }]).epsilon <= epsilon;
+    };
+    let [low, high] = [0, 1];
+    while (high <= MOST_ROUNDS && fits(high)) [low, high] = [high, 2 * high];
+    if (high > MOST_ROUNDS) return MOST_ROUNDS;
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (fits(middle)) low = middle;
+      else high = middle;
+    }
+    return low;
   }
 
   /**

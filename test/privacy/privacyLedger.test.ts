@@ -67,6 +67,7 @@ describe("PrivacyLedger", () => {
     const path = newPath();
     await withLedger(path, async (ledger) => {
       let refused: unknown;
+      const left = ledger.roundsLeft(chargeFor(1), BUDGET);
       for (let round = 1; refused === undefined && round < 1_000; round++)
         await ledger.charge(chargeFor(round), BUDGET).catch((error) => {
           refused = error;
@@ -76,6 +77,10 @@ describe("PrivacyLedger", () => {
       assert.ok((values.spent as number) <= 4 && (values.wanted as number) > 4 && values.budget === 4);
       assert.match(message, /trains no further on this data; leave the run, or agree on a larger budget/);
       const { length } = ledger.entries;
+      assert.equal(length, left);
+      assert.equal(ledger.roundsLeft(chargeFor(1), BUDGET), 0);
+      const free = chargeFor(1, { releases: [{ what: "update", samplingRate: 0, noiseMultiplier: 1, steps: 1 }] });
+      assert.equal(ledger.roundsLeft(free, BUDGET), 1_000_000);
       assert.equal((await readFile(path, "utf8")).trimEnd().split("\n").length, length);
       // A smaller charge may still fit; it is the sum that counts.
       await ledger.charge(
