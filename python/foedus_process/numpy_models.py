@@ -46,14 +46,14 @@ class Perceptron:
             self.layout.append((f"layer{number}.bias", (outputs,)))
 
     def forward(self, parameters, features, phase, masks):
-        activations, logits = self._run(self._tensors(parameters), features, masks)
+        activations, _, logits = self._run(self._tensors(parameters), features, masks)
         return logits, activations[-1]
 
     def value_and_gradient(
         self, parameters, features, targets, phase, masks, trainable, want_inputs, logit_cotangent, feature_cotangent
     ):
         tensors = self._tensors(parameters)
-        activations, logits = self._run(tensors, features, masks)
+        activations, outputs, logits = self._run(tensors, features, masks)
         size = np.float32(len(features))
         shifted = logits - logits.max(axis=1, keepdims=True)
         normaliser = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -64,6 +64,7 @@ class Perceptron:
         slope = (mass * np.exp(log_probabilities) - targets) / size
         if logit_cotangent is not None:
             slope = slope + logit_cotangent
+        dropped = _dropped(masks)
         gradients = {name: np.zeros(shape, np.float32) for name, shape in self.layout}
         count = len(self.layout) // 2
         for number in range(count, 0, -1):
@@ -76,7 +77,9 @@ class Perceptron:
             if number == count and feature_cotangent is not None:
                 slope = slope + feature_cotangent
             if number > 1:
-                slope = slope * self._derivative(h)
+                if number - 1 in dropped:
+                    slope = slope * dropped[number - 1].reshape(slope.shape)
+                slope = slope * self._derivative(outputs[number - 1])
         results = {
             "loss": loss,
             "logits": logits,
@@ -105,13 +108,19 @@ class Perceptron:
         return tensors
 
     def _run(self, tensors, features, masks):
-        """Inputs of each layer, and the logits."""
-        if masks:
-            raise Refusal("UNSUPPORTED", "the NumPy process has no layer that takes a mask")
-        activations = [features]
+        """Inputs of each layer; the activations they were masked from; and the logits."""
+        dropped = _dropped(masks)
+        activations, outputs = [features], [features]
         count = len(self.layout) // 2
         for number in range(1, count + 1):
             z = activations[-1] @ tensors[f"layer{number}.weight"].T + tensors[f"layer{number}.bias"]
             if number == count:
-                return activations, z
-            activations.append(self._activate(z))
+                return activations, outputs, z
+            h = self._activate(z)
+            outputs.append(h)
+            activations.append(h * dropped[number].reshape(h.shape) if number in dropped else h)
+
+
+def _dropped(masks):
+    """Masks by the number of the layer whose activations they multiply."""
+    return {int(name[len("layer") :].split(".")[0]): values for name, values in masks.items()}

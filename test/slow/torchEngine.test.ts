@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createProcessEngine } from "../../src/learning/engines/process.ts";
+import { ALL_MODELS } from "../fixtures/models.ts";
 import { engineContract } from "../learning/engine.contract.ts";
 import { findPython, pythonCommand } from "../learning/engines/python.ts";
 
@@ -12,7 +13,9 @@ const python = findPython("torch");
 const member = (factory: string) => createProcessEngine(pythonCommand(python, [MEMBER, factory]));
 
 describe("process engine with PyTorch", { skip: python.missing }, () => {
-  engineContract(() => member("perceptron"));
+  engineContract(() => createProcessEngine(pythonCommand(python, ["-m", "foedus_process", "torch"])), ALL_MODELS);
+
+  describe("a member's own modules, renamed", () => engineContract(() => member("perceptron")));
 
   for (const factory of ["batch_norm", "dropout"]) {
     it(`UNSUPPORTED: a module with ${factory}, which is no function of parameters and batch`, async () => {

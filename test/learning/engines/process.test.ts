@@ -6,6 +6,8 @@ import { encodeFrame } from "../../../src/learning/engines/process/frames.ts";
 import { createProcessEngine } from "../../../src/learning/engines/process.ts";
 import { EVALUATION } from "../../../src/learning/model.ts";
 import { concatBytes } from "../../../src/protocol/bytes.ts";
+import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
+import { ALL_MODELS, PERCEPTRONS } from "../../fixtures/models.ts";
 import { engineContract } from "../engine.contract.ts";
 import { findPython, pythonCommand } from "./python.ts";
 
@@ -26,7 +28,17 @@ serve(Printing())
 `;
 
 describe("process engine with NumPy", { skip: python.missing }, () => {
-  engineContract(() => createProcessEngine(numpy));
+  engineContract(() => createProcessEngine(numpy), {
+    ...PERCEPTRONS,
+    "tanh and dropout": ALL_MODELS["tanh and dropout"] as ModelConfig,
+  });
+
+  it("UNSUPPORTED: an architecture that the NumPy side does not have", async () => {
+    const engine = await createProcessEngine(numpy);
+    const config: ModelConfig = { kind: "lstm", inputs: 3, steps: 1, channels: 3, hidden: 4, layers: 1, classes: 2 };
+    await assert.rejects(engine.load(config), { code: "UNSUPPORTED", message: /no 'lstm' models/ });
+    await engine.dispose();
+  });
 
   it("a member's program may print, and what it reads is empty", async () => {
     const engine = await createProcessEngine(pythonCommand(python, ["-c", PRINTING]));
