@@ -5,6 +5,7 @@ import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts"
 import { initialiseParameters } from "../../../src/learning/layout.ts";
 import type { LearningEngine, Model } from "../../../src/learning/model.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
+import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 import {
   asyncSchema,
   ensembleSchema,
@@ -15,7 +16,7 @@ import {
 } from "../../../src/round/serverLearning/serverConfig.ts";
 import { type ServerResources, serverStrategyOf } from "../../../src/round/serverLearning/strategies.ts";
 import type { MemberUpdate, ServerStrategy } from "../../../src/round/serverLearning/strategy.ts";
-import { CONFIG, clusters, honestUpdates, mean, PLAN } from "./federation.ts";
+import { CONFIG, clusters, honestUpdates, mean, PLAN, train } from "./federation.ts";
 
 /** Every strategy, small enough for a test. */
 const SMALL: Readonly<Record<string, Record<string, unknown>>> = {
@@ -108,6 +109,49 @@ describe("server strategies", () => {
       await assert.rejects(aggregateWith(strategy, bad), { code: "BAD_INPUT" });
     });
   }
+
+  it("take models with dropout, whose units a server's own gradients keep, and with other architectures", async () => {
+    const cnn: ModelConfig = {
+      kind: "cnn",
+      inputs: 16,
+      image: { channels: 1, height: 4, width: 4 },
+      convolutions: [{ channels: 2, kernel: 3, padding: "same", pool: 2 }],
+      pool: "max",
+      hidden: [6],
+      classes: 3,
+      activation: "relu",
+      dropout: 0.2,
+    };
+    const images = (seed: string) => {
+      const { features, labels } = clusters(seed, 40);
+      const random = keyedRandom(seed);
+      // Four values of a sample, each a row of its image, and noise.
+      const pixels = Float32Array.from({ length: 40 * 16 }, (_, i) => (features[i >> 2] as number) + random.normal());
+      return { features: pixels, labels, inputs: 16, classes: 3, size: 40 };
+    };
+    const model = await engine.load(cnn);
+    const state = initialiseParameters(cnn, keyedRandom("start"));
+    const sent: MemberUpdate[] = [];
+    for (const member of [0, 1, 2, 3]) {
+      const { delta } = await train(model, state, images(`shard ${member}`), 3, member);
+      sent.push({ member, delta, samples: 40 });
+    }
+    const own = { ...resources, model, trusted: images("trusted"), unlabelled: images("unlabelled") };
+    for (const name of Object.keys(SMALL)) {
+      const strategy = serverStrategyOf(configOf(name), own);
+      const round = { round: 1, parameters: state, updates: sent, random: keyedRandom("round", 1), base: mean };
+      const { outcome } = await strategy.aggregate(strategy.initial, round);
+      assert.ok(outcome.delta.every(Number.isFinite) && outcome.delta.some((value) => value !== 0), name);
+    }
+  });
+
+  it("refuse synthetic samples for a model of tokens", async () => {
+    const words = await engine.load({ kind: "bagOfEmbeddings", inputs: 5, vocabulary: 20, width: 4, classes: 3 });
+    assert.throws(
+      () => serverStrategyOf(configOf("fedredefense, distilled"), { model: words, random: keyedRandom("run") }),
+      { code: "BAD_CONFIG" },
+    );
+  });
 
   it("say what a server lacks", () => {
     const poor = { model, random: keyedRandom("run") };

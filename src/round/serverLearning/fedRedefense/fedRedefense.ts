@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { vocabularyOf } from "../../../learning/layout.ts";
 import type { Model } from "../../../learning/model.ts";
 import type { Dataset } from "../../../protocol/dataset.ts";
+import { ConfigError } from "../../../protocol/errors.ts";
 import type { MemberUpdate, ServerOutcome, ServerRound, ServerStrategy } from "../strategy.ts";
 import { checkUpdates, head, norm } from "../vectors.ts";
 import { type DistilledSet, freshDistilledSet, type ReconstructionOptions, reconstruct } from "./distilledSet.ts";
@@ -38,6 +40,7 @@ export interface DistilledState {
  * FedREDefense with a synthetic set per member, by first derivatives (core 1 of spec E12).
  *
  * @param perClass synthetic samples of each class.
+ * @throws ConfigError for a model of tokens: between two tokens there is nothing to descend along.
  */
 export function fedRedefenseDistilled(
   model: Model,
@@ -45,6 +48,11 @@ export function fedRedefenseDistilled(
   options: ReconstructionOptions,
   threshold: ErrorThreshold,
 ): ServerStrategy<DistilledState> {
+  if (vocabularyOf(model.config) !== undefined)
+    throw new ConfigError(
+      `FedREDefense's synthetic samples are real numbers, and a ${model.config.kind} here reads tokens. Choose core: probes.`,
+      { kind: model.config.kind },
+    );
   return {
     initial: { sets: new Map() },
     async aggregate(state, round) {
