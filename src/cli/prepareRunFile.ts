@@ -75,7 +75,8 @@ const hints: Hints = {
   layout: "leave it out: it follows from the model and the client algorithm",
   fractionBits: "write a number from 0 to 24; 18 is usual",
   training:
-    "write e.g. training: { localSteps: 80, batchSize: 20, learningRate: 0.05, momentum: 0.9 }, or with optimiser: adagrad (or sm3), epsilon: 0.001, initialAccumulator: 0 in place of momentum",
+    "write e.g. training: { localSteps: 80, batchSize: 20, learningRate: 0.05, momentum: 0.9 }, localEpochs in place of localSteps if you like, or with optimiser: adagrad (or sm3), epsilon: 0.001, initialAccumulator: 0 in place of momentum",
+  client: "leave it out for FedAvg, or write e.g. client: { name: fedprox, mu: 0.01 }",
   update:
     'write e.g. update: { codec: { name: int8, blockSize: 128 }, maxCoordinate: 1048576, maxNormSq: "281474976710656" }',
   aggregation: "write e.g. aggregation: { rule: byzfed, parameters: { filter: tau, tau: 2, sizeWeighted: false } }",

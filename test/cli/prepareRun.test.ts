@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { stringify } from "yaml";
 import { readRunRequest } from "../../scripts/lib/runRequest.ts";
+import { prepareRunFile } from "../../src/cli/prepareRunFile.ts";
 import { decodeDataset } from "../../src/data/encodeDataset.ts";
 import { AGREED_ENGINE } from "../../src/learning/engines/agreed.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import { decodeCheckpoint, modelRoot } from "../../src/protocol/checkpoint.ts";
 import { contentIdOfDigest } from "../../src/protocol/contentId.ts";
+import { splitMaster } from "../../src/protocol/grid.ts";
 import { decodeRecipe } from "../../src/protocol/recipe.ts";
 import { openStore } from "../../src/storage/openStore.ts";
 import { foedus, temporaryFolder } from "./support.ts";
@@ -104,6 +106,35 @@ describe("foedus run prepare", () => {
     // Anybody can make the same run file again from recipe, data and seed.
     assert.equal((await prepare("other-store", "again.json")).code, 0);
     assert.equal(await readFile(at("again.json"), "utf8"), await readFile(at("run.json"), "utf8"));
+  });
+
+  it("completes layout and initial checkpoint with what the client algorithm sends beside the model", async (t) => {
+    const folder = await temporaryFolder(t);
+    const at = (name: string) => join(folder, name);
+    await writeFile(at("held-out.csv"), "1,2,0\n");
+    const prepare = async (client: object, training: object = { ...RECIPE.training, momentum: 0 }) => {
+      await writeFile(at("recipe.yaml"), stringify({ ...RECIPE, client, training }));
+      const [heldOut, out, store] = [at("held-out.csv"), at("run.json"), `helia:${at("store")}`];
+      return prepareRunFile({ recipe: at("recipe.yaml"), heldOut, store, initSeed: "s", out });
+    };
+    await prepare({ name: "fedmeta", learnRates: true, innerRate: 0.25 });
+    const request = await readRunRequest(at("run.json"));
+    const store = await openStore({ kind: "helia", folder: at("store"), listen: [] });
+    t.after(() => store.close());
+    const read = (digest: `0x${string}`): Promise<Uint8Array> =>
+      store.get(contentIdOfDigest(digest), { maxBytes: 1 << 20, timeoutMs: 0 });
+    const { recipe, layout } = decodeRecipe(await read(request.recipeCid));
+    assert.deepEqual(recipe.layout.at(-1), { name: "fedmeta.rates", shape: [6], fractionBits: 18, group: 0 });
+    const checkpoint = await read(request.initialCheckpointCid);
+    const { view } = splitMaster(decodeCheckpoint(checkpoint, { layout, recipe }).master, layout);
+    assert.deepEqual([...view.subarray(6)], new Array(6).fill(0.25));
+
+    for (const [client, training, message] of [
+      [{ name: "scaffold" }, RECIPE.training, /option II .* set momentum to 0/],
+      [{ name: "adapters" }, undefined, /"client\.name" is not valid \(adapters are bottleneck layers/],
+      [{ name: "fedavg" }, { ...RECIPE.training, localEpochs: 1 }, /state exactly one of localSteps and localEpochs/],
+    ] as const)
+      await assert.rejects(prepare(client, training), { code: "BAD_CONFIG", message });
   });
 
   it("publishes no held-out set where scoring is attested, and needs one where it is exact", async (t) => {
