@@ -124,6 +124,7 @@ export async function assemble(
       lastKept: 0,
     });
   }
+  const attackingShards = members.filter(({ id }) => attackers?.ids.has(id)).map(({ shard }) => shard);
   const initial = new Float32Array(layout.size);
   initial.set(initialiseParameters(model.config, random));
   let offset = model.parameterCount;
@@ -142,10 +143,7 @@ export async function assemble(
     validation,
     members,
     attackers,
-    attackLearner:
-      attackers === undefined
-        ? undefined
-        : attackLearner(model, joined(members.filter(({ id }) => attackers.ids.has(id)).map(({ shard }) => shard))),
+    attackLearner: attackingShards.length === 0 ? undefined : attackLearner(model, joined(attackingShards)),
     symmetry: attackSymmetry(model),
     layout,
     bounds: {

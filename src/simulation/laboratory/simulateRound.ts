@@ -80,17 +80,22 @@ export async function simulateRound(federation: Federation, round: number, kerne
   }
 }
 
-/** K = ⌈participation·N⌉ members, drawn anew each round, in ascending id; or each with its own probability, where privacy counts on it. */
+/**
+ * K = ⌈participation·N⌉ members, drawn anew each round, in ascending id; or each with its own probability, where privacy counts on it. Drawn among all ids, also those
+ * of members that are left out of this run: without one of them every cohort is what it was, less that one.
+ */
 function inviteMembers({ members, config, random }: Federation, round: number): readonly Member[] {
+  const draw = random.derive("cohort", round);
+  const ids = Array.from({ length: config.members }, (_, i) => i + 1);
   const sampling = config.privacy !== undefined && "sampling" in config.privacy ? config.privacy.sampling : undefined;
   if (sampling?.kind === "poisson") {
-    const draw = random.derive("cohort", round);
-    return members.filter(() => draw.uniform() < sampling.rate);
+    const invited = new Set(ids.filter(() => draw.uniform() < sampling.rate));
+    return members.filter(({ id }) => invited.has(id));
   }
   if (config.participation === 1) return members;
-  const count = Math.max(1, Math.ceil(config.participation * members.length));
-  const order = random.derive("cohort", round).permutation(members.length).slice(0, count);
-  return order.sort((a, b) => a - b).map((at) => members[at] as Member);
+  const count = Math.ceil(config.participation * ids.length);
+  const invited = new Set(draw.shuffled(ids).slice(0, count));
+  return members.filter(({ id }) => invited.has(id));
 }
 
 async function train(

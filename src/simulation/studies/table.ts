@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { incentive, incentiveSchema } from "./incentive.ts";
 import type { Figures, StudySurroundings } from "./study.ts";
+import { unlearning, unlearningSchema } from "./unlearning.ts";
 
 /** All studies: one row each. */
-export const studySchema = z.discriminatedUnion("name", [incentiveSchema]);
+export const studySchema = z.discriminatedUnion("name", [incentiveSchema, unlearningSchema]);
 
 export type StudyConfig = z.output<typeof studySchema>;
 
@@ -13,5 +14,7 @@ export function runStudy(config: StudyConfig, seed: number, surroundings: StudyS
   switch (config.name) {
     case "incentive":
       return incentive(config, seed, surroundings);
+    case "unlearning":
+      return unlearning(config, seed, surroundings);
   }
 }
