@@ -61,15 +61,3 @@ function leaning(fair: Float32Array, alpha: number): NonNullable<LocalHooks["cor
       gradient[i] = (1 - alpha) * (gradient[i] as number) + alpha * (fair[i] as number);
   };
 }
-
-/**
- * Angle between the members' losses and equal losses, in radians: arccos(ΣF/(‖F‖√K)); FedEBA+ calls a round unfair where it is above a threshold.
- * Losses that are not finite are left out; without any, or with all 0, the angle is 0.
- */
-export function lossAngle(losses: readonly number[]): number {
-  const finite = losses.filter(Number.isFinite);
-  const length = Math.hypot(...finite);
-  if (!(length > 0)) return 0;
-  const cosine = finite.reduce((sum, loss) => sum + loss, 0) / (length * Math.sqrt(finite.length));
-  return Math.acos(Math.min(1, Math.max(-1, cosine)));
-}

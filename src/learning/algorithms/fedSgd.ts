@@ -30,7 +30,8 @@ export function fedSgd({ fraction }: ClientConfigOf<"fedsgd">, plan: TrainingPla
           : { ...shard, ...gather(shard, random.derive("batches", 0).permutation(shard.size).slice(0, count)) };
       const { loss, gradient } = await shardGradient(model, parameters, part, signal);
       // + 0 keeps −0 out.
-      const delta = gradient.map((g) => -plan.learningRate * g + 0);
+      const decay = plan.weightDecay ?? 0;
+      const delta = gradient.map((g, i) => -plan.learningRate * (g + decay * (parameters[i] as number)) + 0);
       requireFinite(delta, plan);
       return { delta, trainLoss: loss, local: task.local };
     },

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ConfigError } from "../../protocol/errors.ts";
+import type { Random } from "../../protocol/random.ts";
 import type { ClientConfigOf } from "../../protocol/recipe/clientConfig.ts";
 import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
+import { dropoutLayers } from "../layout.ts";
 import { EVALUATION, type Model } from "../model.ts";
 import type { AuxiliaryTensor, LocalAlgorithm } from "./localAlgorithm.ts";
 import { type LocalHooks, runLocalLoop } from "./localLoop.ts";
 import { probabilities } from "./probabilities.ts";
 import { loopOf, receivedState } from "./taskState.ts";
+import { trainingModes } from "./trainingMode.ts";
 import { addScaled, difference, joined, row } from "./vectors.ts";
 
 /** Samples per forward pass. */
@@ -28,7 +31,7 @@ export interface UnlabelledSet {
  * Training throws ConfigError without U, or with one of another size than the recipe says.
  */
 export function functional(
-  { samples, gamma, floor }: ClientConfigOf<"functional">,
+  { samples, gamma, passes, floor }: ClientConfigOf<"functional">,
   plan: TrainingPlan,
   model: Model,
   unlabelled: UnlabelledSet | undefined,
@@ -60,7 +63,7 @@ export function functional(
       };
       const hooks = targets === undefined || gamma === 0 ? undefined : { gradient };
       const { parameters, trainLoss } = await runLocalLoop(loopOf(task, model, plan, start, hooks));
-      const predicted = await probabilitiesOn(model, parameters, set);
+      const predicted = await probabilitiesOn(model, parameters, set, passes, task.random.derive("predict"));
       const delta = joined(new Float32Array(model.parameterCount), difference(predicted, mean));
       return { delta, trainLoss, local: { ...task.local, model: parameters } };
     },
@@ -76,19 +79,28 @@ function requireSet(set: UnlabelledSet | undefined, samples: number): Unlabelled
   );
 }
 
-/** Class probabilities of every sample, size × classes. */
+/** Class probabilities of every sample, size × classes; with dropout their mean over `passes` draws of its masks. */
 async function probabilitiesOn(
   model: Model,
   parameters: Float32Array,
   { features, size }: UnlabelledSet,
+  passes: number,
+  random: Random,
 ): Promise<Float32Array> {
   const { inputs, classes } = model.config;
+  const drops = dropoutLayers(model.config).length > 0;
+  const modes = trainingModes(model, random);
+  const draws = drops ? passes : 1;
   const all = new Float32Array(size * classes);
   for (let first = 0; first < size; first += CHUNK) {
     const count = Math.min(CHUNK, size - first);
     const part = { features: features.subarray(first * inputs, (first + count) * inputs), size: count };
-    const { logits } = await model.forward(parameters, part, EVALUATION);
-    for (let b = 0; b < count; b++) all.set(probabilities(row(logits, b, classes)), (first + b) * classes);
+    for (let draw = 0; draw < draws; draw++) {
+      const mode = drops ? modes(first * draws + draw, count) : EVALUATION;
+      const { logits } = await model.forward(parameters, part, mode);
+      for (let b = 0; b < count; b++)
+        addScaled(row(all, first + b, classes), 1 / draws, probabilities(row(logits, b, classes)));
+    }
   }
   return all;
 }

@@ -146,6 +146,8 @@ export const clientSchema = z.discriminatedUnion(
       samples: z.int().min(1).max(1_000_000),
       /** γ: weight of KL(shared probabilities ‖ own) beside the loss. */
       gamma: strength.default(0.7),
+      /** S: passes with dropout whose mean a member's probabilities are; one where the model drops nothing. */
+      passes: z.int().min(1).max(1000).default(10),
       /** Probabilities below it are lifted to it. */
       floor: z.number().min(1e-12).max(1e-2).default(1e-8),
     }),

@@ -38,6 +38,11 @@ describe("FedSGD", () => {
     near(delta, [((batch[0] as number) + (batch[1] as number)) / 2]);
     assert.ok(trainLoss > 0);
   });
+  it("adds the plan's weight decay", async () => {
+    const decayed: TrainingPlan = { ...plan(1, 0.1), weightDecay: 0.5 };
+    const algorithm = localAlgorithm(config({ name: "fedsgd" }), decayed, quadratic());
+    near((await algorithm.train(taskOf(Float32Array.of(2), points(1)))).delta, [-0.2]);
+  });
   it("refuses an optimiser whose step is no multiple of the gradient", () => {
     const adam: TrainingPlan = { ...plan(1, 1), optimiser: "adam", beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     assert.throws(() => localAlgorithm(config({ name: "fedsgd" }), adam, quadratic()), { code: "BAD_CONFIG" });

@@ -54,6 +54,30 @@ describe("Jacobian norms of logits", () => {
     }
   });
 
+  it("a 5-8-4 tanh network: the basis' difference quotients agree with differences of the exact norm", async () => {
+    const model = perceptron(5, 8, 4);
+    const parameters = gaussian(model.parameterCount);
+    const features = gaussian(5, 1, "x");
+    const data: Dataset = { features, labels: new Int32Array(1), inputs: 5, classes: 4, size: 1 };
+    const sum = new Float64Array(model.parameterCount);
+    for (let c = 0; c < 4; c++) {
+      const basis = Float32Array.from({ length: 4 }, (_, j) => (j === c ? 1 : 0));
+      const { gradient } = await jacobianTerm(model, parameters, { features, size: 1 }, basis, TRAINING, 1e-2);
+      for (const [i, value] of gradient.entries()) sum[i] = (sum[i] as number) + value / 4;
+    }
+    const h = 2 ** -7;
+    for (let i = 0; i < parameters.length; i += 7) {
+      const at = (by: number) =>
+        jacobianNorm(
+          model,
+          parameters.map((w, j) => (i === j ? w + by : w)),
+          data,
+        );
+      const slope = ((await at(h)) - (await at(-h))) / (2 * h);
+      assert.ok(Math.abs(slope - (sum[i] as number)) < 3e-3, `[${i}] ${sum[i]}, not ${slope}`);
+    }
+  });
+
   it("a linear model: exactly C(‖x‖² + 1) whatever the projection, and no gradient", async () => {
     const linear = perceptron(3, 4);
     const features = Float32Array.of(1, -2, 0.5);

@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { lossAngle } from "../../../src/learning/algorithms/fedEba.ts";
 import { tierOf } from "../../../src/learning/algorithms/resourceTier.ts";
 import { searchStrength } from "../../../src/learning/algorithms/strengthSearch.ts";
-
-describe("the angle of losses", () => {
-  it("F = (1, 2, 3): 22.2077°", () => {
-    assert.ok(Math.abs((lossAngle([1, 2, 3]) * 180) / Math.PI - 22.2077) < 1e-4);
-  });
-  it("is 0 for equal losses, no losses and losses of 0; leaves out what is not finite", () => {
-    for (const losses of [[2, 2, 2], [], [0, 0]]) assert.ok(lossAngle(losses) < 1e-7);
-    assert.equal(lossAngle([1, Number.NaN, 2, Infinity, 3]), lossAngle([1, 2, 3]));
-  });
-});
 
 describe("resource tiers of HMSDFL", () => {
   const thresholds = { high: 4, low: 2, min: 1, lowMethod: "hmsdfl" } as const;
