@@ -201,7 +201,7 @@ describe("initialiseParameters", () => {
     assert.ok([...b1, ...b2].every((b) => Object.is(b, 0)));
   });
 
-  it("starts norms as the identity, and LSTM weights uniformly within 1/√hidden", () => {
+  it("starts norms as the identity, and LSTM weights uniformly within 1/√hidden with the forget gate open", () => {
     const tensors = (config: ModelConfig): Record<string, Float32Array> => {
       const parameters = initialiseParameters(config, keyedRandom("start"));
       return Object.fromEntries(
@@ -214,6 +214,9 @@ describe("initialiseParameters", () => {
     const lstm = tensors({ kind: "lstm", inputs: 6, steps: 2, channels: 3, hidden: 16, layers: 1, classes: 2 });
     const weights = lstm["lstm.weight_hh_l0"] as Float32Array;
     assert.ok(weights.every((w) => Math.abs(w) <= 0.25) && weights.some((w) => Math.abs(w) > 0.24));
+    const forget = Float32Array.from({ length: 64 }, (_, i) => (i >= 16 && i < 32 ? 1 : 0));
+    assert.deepEqual(lstm["lstm.bias_ih_l0"], forget);
+    assert.ok(lstm["lstm.bias_hh_l0"]?.every((w) => w === 0));
   });
 
   it("is a function of the stream's name alone", () => {

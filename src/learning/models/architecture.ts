@@ -8,6 +8,8 @@ import type { SymmetryGroup } from "../symmetry/symmetryGroup.ts";
 export type Initialisation =
   | { readonly kind: "zeros" }
   | { readonly kind: "ones" }
+  /** As many blocks of one length as values, each filled with its value. */
+  | { readonly kind: "blocks"; readonly values: readonly number[] }
   | { readonly kind: "normal"; readonly deviation: number }
   /** Uniform in (−bound, bound). */
   | { readonly kind: "uniform"; readonly bound: number };
@@ -77,6 +79,10 @@ export function linear<V>(operations: Operations<V>, name: string, x: V): V {
 export function initialValues(initial: Initialisation, size: number, stream: Random): Float32Array {
   const values = new Float32Array(size);
   if (initial.kind === "zeros" || initial.kind === "ones") return values.fill(initial.kind === "ones" ? 1 : 0);
+  if (initial.kind === "blocks") {
+    const block = size / initial.values.length;
+    return values.map((_, i) => initial.values[Math.floor(i / block)] as number);
+  }
   for (let i = 0; i < size; i++) {
     const draw =
       initial.kind === "normal" ? initial.deviation * stream.normal() : initial.bound * (2 * stream.uniform() - 1);

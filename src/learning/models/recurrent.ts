@@ -28,8 +28,14 @@ export const recurrent: Architecture<Config> = {
     const layers = Array.from({ length: config.layers }, (_, l): ModelTensor[] => [
       { name: `lstm.weight_ih_l${l}`, shape: [4 * hidden, l === 0 ? config.channels : hidden], head: false, initial },
       { name: `lstm.weight_hh_l${l}`, shape: [4 * hidden, hidden], head: false, initial },
-      { name: `lstm.bias_ih_l${l}`, shape: [4 * hidden], head: false, initial },
-      { name: `lstm.bias_hh_l${l}`, shape: [4 * hidden], head: false, initial },
+      // The forget gate starts open (Gers et al. 2000; Jozefowicz et al. 2015): what was seen early reaches the end.
+      {
+        name: `lstm.bias_ih_l${l}`,
+        shape: [4 * hidden],
+        head: false,
+        initial: { kind: "blocks", values: [0, 1, 0, 0] },
+      },
+      { name: `lstm.bias_hh_l${l}`, shape: [4 * hidden], head: false, initial: { kind: "zeros" } },
     ]);
     return [...layers.flat(), ...linearTensors("head", hidden, classes, glorot(hidden, classes), true)];
   },
