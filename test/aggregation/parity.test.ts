@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { ruleOf } from "../../src/aggregation/rules.ts";
 import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
 import { BEACON, nameOf, rootOf } from "./fixtures.ts";
@@ -22,8 +26,36 @@ const vectors = JSON.parse(readFileSync(new URL("../vectors/aggregation-rules.js
   readonly cases: Case[];
 };
 
+/** Debian's, where python3-numpy installs to. */
+const PYTHON = "/usr/bin/python3";
+function hasNumpy(): boolean {
+  return spawnSync(PYTHON, ["-c", "import numpy"]).status === 0;
+}
+
+/** Equal but for the last digits of numbers, which another NumPy may round otherwise. */
+function assertAlike(made: unknown, recorded: unknown): void {
+  if (typeof made === "number" && typeof recorded === "number")
+    assert.ok(Math.abs(made - recorded) <= 1e-6 * Math.max(1, Math.abs(recorded)), `${made} and not ${recorded}`);
+  else if (typeof made === "object" && made !== null && typeof recorded === "object" && recorded !== null) {
+    assert.deepEqual(Object.keys(made), Object.keys(recorded));
+    const other = recorded as Record<string, unknown>;
+    for (const [key, value] of Object.entries(made)) assertAlike(value, other[key]);
+  } else assert.equal(made, recorded);
+}
+
 describe("rules give what NumPy gives from their formulas", () => {
   it("with the same beacon", () => assert.equal(vectors.beacon, BEACON));
+
+  it("and the vectors are what its program makes", { skip: !hasNumpy() }, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "foedus-parity-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "made.json");
+    const program = fileURLToPath(new URL("parity/rules.py", import.meta.url));
+    const { status, stderr } = spawnSync(PYTHON, [program, path], { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    const made = JSON.parse(readFileSync(path, "utf8")) as typeof vectors;
+    assertAlike(made, vectors);
+  });
   for (const { name, updates, samples, reputations, facts, results } of vectors.cases) {
     const { losses, root, ...lists } = facts;
     for (const { config, moved, kept } of results) {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Aggregation rules once more, in NumPy and float64, each as its formula reads: on the vectors themselves, never on inner products.
 
-Writes test/vectors/aggregation-rules.json, which test/aggregation/parity.test.ts holds our rules against. Nothing here is shared with them;
+Writes test/vectors/aggregation-rules.json (or the file it is given), which test/aggregation/parity.test.ts holds our rules against. Nothing here is shared with them;
 the keyed random stream that bucketing draws from is written again from docs in src/protocol/random.ts. Needs Debian's python3-numpy:
 
     /usr/bin/python3 test/aggregation/parity/rules.py
@@ -11,6 +11,7 @@ the keyed random stream that bucketing draws from is written again from docs in 
 import hashlib
 import json
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -452,7 +453,8 @@ def main():
                 "results": results,
             }
         )
-    path = Path(__file__).parents[2] / "vectors" / "aggregation-rules.json"
+    recorded = Path(__file__).parents[2] / "vectors" / "aggregation-rules.json"
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else recorded
     about = {
         "madeBy": "test/aggregation/parity/rules.py",
         "fractionBits": FRACTION_BITS,
