@@ -35,6 +35,10 @@ const NEW_CODECS: readonly CodecConfig[] = [
 const place = { run: PLACE.run, round: PLACE.round };
 const titleOf = (codec: CodecConfig): string => JSON.stringify(codec);
 
+/** One block for the fixtures' layout: a scale, one level, zeros. */
+const blockOf = (scale: number, level: number): Uint8Array =>
+  Uint8Array.of(0, 0, 0, scale, level, ...new Uint8Array(LAYOUT.size - 1));
+
 /** Means of a codec's decoded values over draws, with their standard errors. */
 function meanOf(
   draws: number,
@@ -102,6 +106,44 @@ describe("every codec", () => {
       );
     });
   }
+
+  const damages: readonly (readonly [string, CodecConfig, Uint8Array, RegExp])[] = [
+    ["qsgd: a level above s", { name: "qsgd", blockSize: 16, levels: 4, scaled: true }, blockOf(7, 5), /stored as 5/],
+    [
+      "qsgd: a level below −s",
+      { name: "qsgd", blockSize: 16, levels: 4, scaled: true },
+      blockOf(7, 251),
+      /stored as -5/,
+    ],
+    [
+      "qsgd: a zero block with a scale",
+      { name: "qsgd", blockSize: 16, levels: 4, scaled: true },
+      blockOf(7, 0),
+      /only zeros/,
+    ],
+    [
+      "rand-k: a value too many",
+      { name: "randk-int8", blockSize: 16, keep: 15, unbiased: false },
+      blockOf(7, 1),
+      /takes 19/,
+    ],
+    [
+      "rand-k: a scale of 0",
+      { name: "randk-int8", blockSize: 16, keep: 16, unbiased: false },
+      blockOf(0, 1),
+      /scale 0/,
+    ],
+    ["fp16: negative zero", { name: "fp16" }, Uint8Array.of(0x80, ...new Uint8Array(31)), /half 0x8000/],
+    ["fp16: 2^24", { name: "fp16" }, Uint8Array.of(0x3c, ...new Uint8Array(31)), /half 0x3c00/],
+    ["fp16: a byte too few", { name: "fp16" }, new Uint8Array(31), /takes 32/],
+  ];
+  for (const [damage, codec, content, reason] of damages)
+    it(`MALFORMED: ${damage}`, async () => {
+      const bytes = encodeArtifact(partsWith({ codec: codec.name, payload: compress(content) }));
+      const verdict = await verifyArtifact(bytes, commitTo(bytes), contextFor({ codec }));
+      assert.ok("code" in verdict && verdict.name === "MALFORMED", "code" in verdict ? verdict.name : "accepted");
+      assert.match(String(verdict.values.reason), reason);
+    });
 
   it("that draws asks for a stream, and one with a mask for its place", () => {
     const values = new Int32Array(16).fill(3);
