@@ -2,6 +2,7 @@
 import { laboratoryOnly } from "../aggregation/needsOf.ts";
 import { ruleIdOf } from "../aggregation/rules.ts";
 import { encodeDataset } from "../data/encodeDataset.ts";
+import { laboratoryOnly as clientForLaboratory } from "../learning/algorithms/laboratoryOnly.ts";
 import { SCORING } from "../protocol/attestedScores.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
 import { encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
@@ -36,7 +37,7 @@ export interface PreparedRun {
 /**
  * Puts the recipe, the initial checkpoint and, with exact scoring, the held-out set into the store and serves them.
  * @param heldOut exactly with exact scoring: what is published is no validator's own.
- * @throws ConfigError also for a rule that runs in the laboratory alone; nothing is published then.
+ * @throws ConfigError also for a rule or client algorithm that runs in the laboratory alone; nothing is published then.
  */
 export async function prepareRun(
   store: ContentStore,
@@ -46,6 +47,8 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const refused = laboratoryOnly(draft.aggregation);
   if (refused !== undefined) throw new ConfigError(refused, { rule: draft.aggregation.rule });
+  const clientRefused = clientForLaboratory(draft.client);
+  if (clientRefused !== undefined) throw new ConfigError(clientRefused, { client: draft.client?.name });
   const publish = async (bytes: Uint8Array): Promise<Hex> => {
     const id = await store.put(bytes);
     await store.serve(id);
