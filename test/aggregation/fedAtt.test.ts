@@ -5,7 +5,8 @@ import type { FedAttParameters } from "../../src/aggregation/fedAtt.ts";
 import { masterInMemory } from "../../src/aggregation/masterInMemory.ts";
 import { laboratoryOnly } from "../../src/aggregation/needsOf.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
-import { aggregateInMemory, flatLayout, updatesOf } from "./fixtures.ts";
+import { keyedRandom } from "../../src/protocol/random.ts";
+import { aggregateInMemory, cloud, flatLayout, updatesOf } from "./fixtures.ts";
 import { assertWeights, outcome, tooFew } from "./run.ts";
 
 const COSINE = { attention: "cosine", temperature: 0.1, scope: "model", stepSize: 1 } as const;
@@ -137,5 +138,17 @@ describe("FedAtt by cosine", () => {
   it("a layer of zeros scores 0, and three updates are needed for a median", async () => {
     assert.deepEqual((await run(COSINE, [[0], [0], [0]])).moved, [0]);
     await assert.rejects(run(COSINE, [[1], [2]]), tooFew(3, 2));
+  });
+
+  it("an update negated fourfold loses its weight; a majority of them takes the median, and with it the weight", async () => {
+    const honest = cloud(keyedRandom("attended"), 9, 200, 60, 50).map((row) => [...row]);
+    const negated = (honest[0] as number[]).map((q) => -4 * q);
+    const shareOf = async (attackers: number): Promise<number> => {
+      const rows = [...honest.slice(attackers), ...new Array<number[]>(attackers).fill(negated)];
+      const { weights } = await run(COSINE, rows);
+      return weights.subarray(9 - attackers).reduce((sum, weight) => sum + weight, 0) / 65_536;
+    };
+    assert.ok((await shareOf(3)) < 0.001);
+    assert.ok((await shareOf(5)) > 0.999);
   });
 });

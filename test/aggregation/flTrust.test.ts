@@ -105,4 +105,14 @@ describe("FLTrust", () => {
     assert.deepEqual(keptAt, [0]);
     assert.deepEqual(moved, [5, 0]);
   });
+
+  it("survives a majority that negates and magnifies, and a root from another distribution does not", async () => {
+    const honest = cloud(keyedRandom("trusted"), 4, 200, 60, 50);
+    const root = honest[0] as Int32Array;
+    const attackers = Array.from({ length: 6 }, (_, i) => (honest[i % 3] as Int32Array).map((q) => -4 * q));
+    const rows = [...honest.slice(1), ...attackers];
+    assert.deepEqual((await run(root, rows)).keptAt, [0, 1, 2]);
+    const elsewhere = root.map((q) => -q);
+    assert.deepEqual((await run(elsewhere, rows)).keptAt, [3, 4, 5, 6, 7, 8]);
+  });
 });
