@@ -7,7 +7,7 @@
  */
 
 import type { Convolution, ImageShape, Pooling } from "../../operations.ts";
-import type { Value } from "../graph.ts";
+import type { GraphBuilder, Value } from "../graph.ts";
 import type { Tape, Variable } from "../tape.ts";
 import { reshape, transpose } from "./dense.ts";
 
@@ -59,11 +59,21 @@ export function convolve(
       ]),
     );
     tape.contribute(x, () => {
-      const patchGradient = graph.apply("Reshape", [
-        graph.apply("Gemm", [matrix, flat], { transA: { integer: 1 } }),
-        graph.integers([input.channels, window * pixelsOf(output), -1]),
+      const { order, most } = copiesBySource(sources, pixelsOf(input));
+      // Where a pixel has fewer copies than others the rest is read from an output pixel of zeros, put in while the values are few.
+      const gaps = order.includes(-1);
+      const pixels = pixelsOf(output) + (gaps ? 1 : 0);
+      const extended = gaps
+        ? graph.apply("Reshape", [withZeroPixel(graph, dy), graph.integers([output.channels, -1])])
+        : flat;
+      const copies = graph.apply("Reshape", [
+        graph.apply("Gemm", [matrix, extended], { transA: { integer: 1 } }),
+        graph.integers([input.channels, window * pixels, -1]),
       ]);
-      return sumToSources(tape, patchGradient, sources, input);
+      const places = order.map((copy) =>
+        copy === -1 ? pixels - 1 : Math.floor(copy / pixelsOf(output)) * pixels + (copy % pixelsOf(output)),
+      );
+      return sumGroups(tape, gatherPixels(tape, copies, places, window * pixels), most, input);
     });
   });
 }
@@ -104,7 +114,9 @@ export function maxPool(tape: Tape, x: Variable, pooling: Pooling): Variable {
         gradients[right] = graph.apply("Sub", [gradient, gradients[left]]);
       }
       const joined = graph.apply("Concat", gradients.slice(0, windowSize(pooling)), { axis: { integer: 1 } });
-      return sumToSources(tape, joined, windowSources(pooling), pooling.input);
+      // Windows do not overlap: a pixel has one copy or none.
+      const { order } = copiesBySource(windowSources(pooling), pixelsOf(pooling.input));
+      return gatherPixels(tape, joined, order, windowSources(pooling).length);
     }),
   );
 }
@@ -128,10 +140,8 @@ export function averagePool(tape: Tape, x: Variable, pooling: Pooling): Variable
   return tape.record(y, [x], (dy) =>
     tape.contribute(x, () => {
       const share = graph.apply("Mul", [dy, graph.scalar(1 / size)]);
-      const windowOf = new Array<number>(pixelsOf(input)).fill(-1);
-      windowSources(pooling).forEach((source, i) => {
-        windowOf[source] = i % pixelsOf(output);
-      });
+      const { order } = copiesBySource(windowSources(pooling), pixelsOf(input));
+      const windowOf = order.map((copy) => (copy === -1 ? -1 : copy % pixelsOf(output)));
       return gatherPixels(tape, share, windowOf, pixelsOf(output));
     }),
   );
@@ -184,27 +194,32 @@ function windowValues(tape: Tape, x: Value, pooling: Pooling): Value[] {
 function gatherPixels(tape: Tape, x: Value, sources: readonly number[], pixels: number): Value {
   const { graph } = tape;
   if (sources.length === pixels && sources.every((source, i) => source === i)) return x;
-  const padded = sources.includes(-1) ? graph.apply("Pad", [x, graph.integers([0, 0, 0, 0, 1, 0])]) : x;
+  const padded = sources.includes(-1) ? withZeroPixel(graph, x) : x;
   const indices = graph.integers(sources.map((source) => (source === -1 ? pixels : source)));
   return graph.apply("Gather", [padded, indices], { axis: { integer: 1 } });
 }
 
-/** The adjoint of `gatherPixels`: each source pixel gets the sum of its copies, themselves gathered, so that nothing is scattered. */
-function sumToSources(
-  tape: Tape,
-  copies: Value,
-  sources: readonly number[],
-  { channels, ...extents }: ImageShape,
-): Value {
-  const { graph } = tape;
-  const pixels = extents.height * extents.width;
+function withZeroPixel(graph: GraphBuilder, x: Value): Value {
+  return graph.apply("Pad", [x, graph.integers([0, 0, 0, 0, 1, 0])]);
+}
+
+/**
+ * The adjoint of copying, as copying: each source pixel's first copy, then each one's second, …, `most` times; −1 where a pixel has fewer. Summing
+ * what is gathered in this order scatters nothing, so the order of the additions is fixed.
+ */
+function copiesBySource(sources: readonly number[], pixels: number): { order: number[]; most: number } {
   const copiesOf: number[][] = Array.from({ length: pixels }, () => []);
   sources.forEach((source, copy) => copiesOf[source]?.push(copy));
   const most = Math.max(1, ...copiesOf.map(({ length }) => length));
   const order = Array.from({ length: most }, (_, n) => copiesOf.map((list) => list[n] ?? -1)).flat();
-  const gathered = gatherPixels(tape, copies, order, sources.length);
-  if (most === 1) return gathered;
-  const terms = graph.apply("Reshape", [gathered, graph.integers([channels, most, -1])]);
+  return { order, most };
+}
+
+/** [channels, count · pixels, batch] → [channels, pixels, batch]. */
+function sumGroups(tape: Tape, x: Value, count: number, { channels, ...extents }: ImageShape): Value {
+  if (count === 1) return x;
+  const { graph } = tape;
+  const terms = graph.apply("Reshape", [x, graph.integers([channels, count, -1])]);
   const sums = graph.apply("ReduceSum", [terms, graph.integers([1])], { keepdims: { integer: 0 } });
-  return graph.apply("Reshape", [sums, graph.integers([channels, pixels, -1])]);
+  return graph.apply("Reshape", [sums, graph.integers([channels, extents.height * extents.width, -1])]);
 }
