@@ -15,16 +15,19 @@ ACTIVATIONS = {
 
 
 class NumpyBackend:
-    """NumPy has no switch for threads; its BLAS reads the variables that Foedus sets before the process starts."""
+    """`fused_step`: whether models answer `step`. NumPy has no switch for threads; its BLAS reads the variables that Foedus sets before the process starts."""
 
     name = f"numpy {np.__version__}"
+
+    def __init__(self, fused_step=False):
+        self._model = FusedPerceptron if fused_step else Perceptron
 
     def start(self, threads, device):
         if device not in ("cpu", "auto"):
             raise Refusal("UNSUPPORTED", f"NumPy computes on the processor; device {device!r} is not for it")
 
     def load(self, config, layout):
-        return Perceptron(config)
+        return self._model(config)
 
 
 class Perceptron:
@@ -90,12 +93,6 @@ class Perceptron:
             results["input_gradient"] = slope
         return results
 
-    def step(self, parameters, velocity, features, targets, phase, masks, learning_rate, momentum):
-        every = {name for name, _ in self.layout}
-        results = self.value_and_gradient(parameters, features, targets, phase, masks, every, False, None, None)
-        velocity = momentum * velocity + results["gradient"]
-        return {"loss": results["loss"], "parameters": parameters - learning_rate * velocity, "velocity": velocity}
-
     def _tensors(self, parameters):
         tensors = {}
         offset = 0
@@ -119,6 +116,16 @@ class Perceptron:
             h = self._activate(z)
             outputs.append(h)
             activations.append(h * dropped[number].reshape(h.shape) if number in dropped else h)
+
+
+class FusedPerceptron(Perceptron):
+    """Makes whole steps too. Parameters and velocity then travel both ways, which takes longer than Foedus's own update of them."""
+
+    def step(self, parameters, velocity, features, targets, phase, masks, learning_rate, momentum):
+        every = {name for name, _ in self.layout}
+        results = self.value_and_gradient(parameters, features, targets, phase, masks, every, False, None, None)
+        velocity = momentum * velocity + results["gradient"]
+        return {"loss": results["loss"], "parameters": parameters - learning_rate * velocity, "velocity": velocity}
 
 
 def _dropped(masks):

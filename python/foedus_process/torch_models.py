@@ -105,14 +105,6 @@ class TorchModel:
             results["input_gradient"] = torch.zeros_like(x) if slope is None else slope
         return {name: _array(value) for name, value in results.items()}
 
-    def step(self, parameters, velocity, features, targets, phase, masks, learning_rate, momentum):
-        results = self.value_and_gradient(
-            parameters, features, targets, phase, masks, set(self._names), False, None, None
-        )
-        # In NumPy, where each product and sum is rounded to float32 by itself, as the port defines the step.
-        velocity = momentum * velocity + results["gradient"]
-        return {"loss": results["loss"], "parameters": parameters - learning_rate * velocity, "velocity": velocity}
-
     def _tensor(self, values):
         return torch.tensor(values, dtype=torch.float32, device=self._device)
 

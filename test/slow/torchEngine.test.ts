@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { findPython, pythonCommand } from "../../bench/lib/python.ts";
 import { createProcessEngine } from "../../src/learning/engines/process.ts";
 import { ALL_MODELS } from "../fixtures/models.ts";
 import { engineContract } from "../learning/engine.contract.ts";
-import { findPython, pythonCommand } from "../learning/engines/python.ts";
 
 const MEMBER = fileURLToPath(new URL("../fixtures/torchMember.py", import.meta.url));
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
+import { findPython, pythonCommand } from "../../../bench/lib/python.ts";
 import { encodeFrame } from "../../../src/learning/engines/process/frames.ts";
 import { createProcessEngine } from "../../../src/learning/engines/process.ts";
 import { EVALUATION } from "../../../src/learning/model.ts";
@@ -9,7 +10,6 @@ import { concatBytes } from "../../../src/protocol/bytes.ts";
 import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 import { ALL_MODELS, PERCEPTRONS } from "../../fixtures/models.ts";
 import { engineContract } from "../engine.contract.ts";
-import { findPython, pythonCommand } from "./python.ts";
 
 const python = findPython("numpy");
 const numpy = pythonCommand(python, ["-m", "foedus_process"]);
@@ -31,6 +31,11 @@ describe("process engine with NumPy", { skip: python.missing }, () => {
   engineContract(() => createProcessEngine(numpy), {
     ...PERCEPTRONS,
     "tanh and dropout": ALL_MODELS["tanh and dropout"] as ModelConfig,
+  });
+
+  describe("whole steps in the process", () => {
+    const fused = `from foedus_process import serve\nfrom foedus_process.numpy_models import NumpyBackend\nserve(NumpyBackend(True))`;
+    engineContract(() => createProcessEngine(pythonCommand(python, ["-c", fused])));
   });
 
   it("UNSUPPORTED: an architecture that the NumPy side does not have", async () => {

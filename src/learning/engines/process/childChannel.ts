@@ -118,7 +118,10 @@ export class ChildChannel {
       () => void this.condemn(`it did not answer "${header.type}" within ${timeoutMs} ms`),
       timeoutMs,
     );
+    // Corked, the pieces leave in one system call.
+    this.#child.stdin.cork();
     for (const piece of pieces) this.#child.stdin.write(piece);
+    this.#child.stdin.uncork();
     const outcome = await promise;
     clearTimeout(timer);
     this.#pending = undefined;
