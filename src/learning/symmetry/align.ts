@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { assign } from "../../numerics/assignment.ts";
+import { procrustes } from "../../numerics/svd.ts";
 import type { Random } from "../../protocol/random.ts";
 import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
 import { type ParameterTensor, parameterLayout, symmetryGroups } from "../layout.ts";
 import { checkLength } from "../targets.ts";
-import { axisOf, type Parameters, permuteUnits } from "./act.ts";
+import { axisOf, mixUnits, type Parameters, permuteUnits } from "./act.ts";
 import type { SymmetryGroup } from "./symmetryGroup.ts";
 
 const MAX_SWEEPS = 20;
@@ -18,12 +19,14 @@ const IDENTITY_BONUS = 1e-9;
 export interface AlignmentOptions {
   /** Also let units change sign where the activation is odd. Default: false. */
   readonly signs?: boolean;
+  /** Also rotate where rotations are symmetries (queries with keys, values with outputs, …): exact up to rounding only. Default: false. */
+  readonly rotations?: boolean;
 }
 
 export interface Alignment<P> {
   /** The local parameters, units exchanged: the same function, as near to the reference as the search came. A new array. */
   readonly parameters: P;
-  /** Whether any unit moved or changed sign. */
+  /** Whether any unit moved, changed sign or was rotated. */
   readonly changed: boolean;
   /** Whether parameters that are not finite were left as they are. */
   readonly skipped: boolean;
@@ -33,6 +36,8 @@ export interface Alignment<P> {
  * Weight matching (spec B8.5; Ainsworth et al. 2022, "Git Re-Basin"): exchanges hidden units of a local model so that ⟨Pθ, w⟩ grows, one group at a
  * time in keyed random order, each a linear assignment given the others, until a sweep gains nothing or 20 are done. ⟨Pθ, w⟩ never falls, so
  * ‖Pθ − w‖ never grows. To move the global model towards a local one (w → P^-1·w), exchange the two arguments.
+ *
+ * Rotations, when asked for, are the orthogonal Procrustes solution U·Vᵀ of the similarities U·S·Vᵀ in place of the assignment.
  *
  * Similarities are summed in float64. Groups of more than 512 units are matched greedily.
  *
@@ -44,7 +49,7 @@ export function alignToReference<P extends Parameters>(
   local: P,
   reference: Parameters,
   random: Random,
-  { signs = false }: AlignmentOptions = {},
+  { signs = false, rotations = false }: AlignmentOptions = {},
 ): Alignment<P> {
   const layout = parameterLayout(config);
   const size = layout.reduce((sum, tensor) => sum + tensor.size, 0);
@@ -54,7 +59,7 @@ export function alignToReference<P extends Parameters>(
   if (!start.every(Number.isFinite) || !(reference as Float64Array).every(Number.isFinite))
     return { parameters: start, changed: false, skipped: true };
 
-  const groups = symmetryGroups(config).filter(({ kind }) => kind === "permutation");
+  const groups = symmetryGroups(config).filter(({ kind }) => rotations || kind === "permutation");
   const least = LEAST_GAIN * Math.sqrt(inner(start, start) * inner(reference, reference));
   let parameters = start;
   let best = inner(parameters, reference);
@@ -63,8 +68,14 @@ export function alignToReference<P extends Parameters>(
     let gained = false;
     for (const index of random.derive("align", sweep).permutation(groups.length)) {
       const group = groups[index] as SymmetryGroup;
-      const match = bestMatch(similarities(layout, group, reference, parameters), group.size, signs && group.signs);
-      const candidate = permuteUnits(layout, parameters, group, match.order, match.signs);
+      const similarity = similarities(layout, group, reference, parameters);
+      let candidate: P;
+      if (group.kind === "permutation") {
+        const match = bestMatch(similarity, group.size, signs && group.signs);
+        candidate = permuteUnits(layout, parameters, group, match.order, match.signs);
+      } else {
+        candidate = rotated(layout, parameters, group, procrustes(similarity, group.size));
+      }
       // Where a tensor has the group on two axes (recurrence), the assignment is only a guess at the gain.
       const value = inner(candidate, reference);
       if (value <= best + least) continue;
@@ -73,6 +84,22 @@ export function alignToReference<P extends Parameters>(
     if (!gained) break;
   }
   return { parameters, changed, skipped: false };
+}
+
+/** The units rotated in float64, then rounded to the parameters' precision. */
+function rotated<P extends Parameters>(
+  layout: readonly ParameterTensor[],
+  parameters: P,
+  group: SymmetryGroup,
+  rotation: Float64Array,
+): P {
+  const { size } = group;
+  const inverse = rotation.map((_, i) => rotation[(i % size) * size + Math.floor(i / size)] as number);
+  const mixed = mixUnits(layout, Float64Array.from(parameters), group, rotation, inverse);
+  const result = parameters.slice() as P;
+  // + 0 keeps −0 out: it has no place on the grid.
+  mixed.forEach((value, i) => (result[i] = value + 0));
+  return result;
 }
 
 /** S_ij: the inner product of the reference's unit i with the local model's unit j, over all tensors the group touches. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { initialiseParameters, parameterLayout, symmetryGroups } from "../../../src/learning/layout.ts";
 import { referenceValueAndGradient } from "../../../src/learning/reference.ts";
-import { permuteUnits } from "../../../src/learning/symmetry/act.ts";
+import { mixUnits, permuteUnits } from "../../../src/learning/symmetry/act.ts";
 import { alignToReference } from "../../../src/learning/symmetry/align.ts";
 import type { SymmetryGroup } from "../../../src/learning/symmetry/symmetryGroup.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
@@ -111,6 +111,29 @@ describe("alignToReference", () => {
     assert.deepEqual(parameters, original);
     const without = alignToReference(config, moved, original, keyedRandom("order"));
     assert.notDeepEqual(without.parameters, original);
+  });
+
+  it("turns rotated queries and keys back when told, to rounding", () => {
+    const { config } = MODELS["transformer's feed-forward units"] as { config: ModelConfig };
+    const layout = parameterLayout(config);
+    const original = Float64Array.from(randomModel(config, "rotations"));
+    const cosine = 0.8;
+    const sine = 0.6;
+    const turned = symmetryGroups(config)
+      .filter(({ kind }) => kind === "orthogonal")
+      .reduce<Float64Array>((parameters, group) => {
+        // A rotation of the first two values of each head.
+        const turn = Float64Array.from({ length: group.size ** 2 }, (_, i) => (i % (group.size + 1) === 0 ? 1 : 0));
+        [turn[0], turn[1], turn[group.size], turn[group.size + 1]] = [cosine, -sine, sine, cosine];
+        const back = turn.map((_, i) => turn[(i % group.size) * group.size + Math.floor(i / group.size)] as number);
+        return mixUnits(layout, parameters, group, turn, back);
+      }, original);
+    const furthest = (a: Float64Array): number =>
+      Math.max(...a.map((value, i) => Math.abs(value - (original[i] as number))));
+    assert.ok(furthest(turned) > 0.1);
+    const { parameters } = alignToReference(config, turned, original, keyedRandom("order"), { rotations: true });
+    assert.ok(furthest(parameters) < 1e-12, `${furthest(parameters)}`);
+    assert.ok(!alignToReference(config, turned, original, keyedRandom("order")).changed);
   });
 
   it("never moves away from the reference, and leaves a model near it alone", () => {
