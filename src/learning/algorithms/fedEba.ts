@@ -13,16 +13,36 @@ import { difference, joined } from "./vectors.ts";
  * validators' side (`fedeba` in src/aggregation).
  *
  * Gradient alignment: `fedeba.gradient` travels beside the model and is g̃ = Σ p_i·∇F_i(w). A member sends ∇F_i(w^t) − g̃, so that the rule's mean
- * replaces it, and its steps follow (1−α)∇F_i(w) + α·g̃. The g̃ it has is that of the round before; while there is none (all zero) steps are plain.
+ * replaces it, and its steps follow (1−α)∇F_i(w) + α·g̃(w). The paper exchanges gradients within the round; here the g̃ that a member has is of
+ * the round before, at w^{t−1}. `shifted` takes ∇F_i(w) + g̃ − g_i for g̃(w), g_i being the gradient that the member sent with the others: the
+ * difference of members moves slowly where gradients themselves do not. `received` takes g̃ as it is, which overshoots: on digits (10 members,
+ * Dirichlet 0.3, 20 rounds, 3 seeds) α = 0.5 left 74 % in place of 93.5 %. Without a g̃ (all zero) or a g_i steps are plain.
  * Model alignment: a member sends (1−α)Δ_i + α(w_i^{t,1} − w^t), whose mean is that of both with the same weights.
  */
 export function fedEba(
-  { gradientAlpha, modelAlpha }: ClientConfigOf<"fedeba">,
+  { gradientAlpha, modelAlpha, fairGradient }: ClientConfigOf<"fedeba">,
   plan: TrainingPlan,
   model: Model,
 ): LocalAlgorithm {
   const size = model.parameterCount;
   const auxiliary: readonly AuxiliaryTensor[] = gradientAlpha > 0 ? [{ name: "fedeba.gradient", shape: [size] }] : [];
+  const leaning = (fair: Float32Array | undefined, own: Float32Array | undefined): LocalHooks => {
+    if (fair === undefined || !fair.some((value) => value !== 0)) return {};
+    if (fairGradient === "received")
+      return {
+        correct: (gradient) => {
+          for (let i = 0; i < size; i++)
+            gradient[i] = (1 - gradientAlpha) * (gradient[i] as number) + gradientAlpha * (fair[i] as number);
+        },
+      };
+    if (own === undefined) return {};
+    return {
+      correct: (gradient) => {
+        for (let i = 0; i < size; i++)
+          gradient[i] = (gradient[i] as number) + gradientAlpha * ((fair[i] as number) - (own[i] as number));
+      },
+    };
+  };
   return {
     auxiliary,
     async train(task) {
@@ -34,7 +54,7 @@ export function fedEba(
       };
       const result = await runLocalLoop(
         loopOf(task, model, plan, start, {
-          ...(fair?.some((value) => value !== 0) ? { correct: leaning(fair, gradientAlpha) } : {}),
+          ...leaning(fair, task.local["gradient"]),
           ...(modelAlpha > 0 ? { afterStep } : {}),
         }),
       );
@@ -44,7 +64,8 @@ export function fedEba(
       if (fair === undefined) return { delta: sent, trainLoss, local: task.local };
       const { gradient } = await shardGradient(model, start, task.shard, task.signal);
       requireFinite(gradient, plan);
-      return { delta: joined(sent, difference(gradient, fair)), trainLoss, local: task.local };
+      const local = fairGradient === "shifted" ? { ...task.local, gradient } : task.local;
+      return { delta: joined(sent, difference(gradient, fair)), trainLoss, local };
     },
   };
 }
@@ -52,12 +73,4 @@ export function fedEba(
 /** (1−α)·a + α·b. */
 function blended(a: Float32Array, b: Float32Array, alpha: number): Float32Array {
   return a.map((value, i) => (1 - alpha) * value + alpha * (b[i] as number) + 0);
-}
-
-/** gradient ← (1−α)·gradient + α·g̃. */
-function leaning(fair: Float32Array, alpha: number): NonNullable<LocalHooks["correct"]> {
-  return (gradient) => {
-    for (let i = 0; i < gradient.length; i++)
-      gradient[i] = (1 - alpha) * (gradient[i] as number) + alpha * (fair[i] as number);
-  };
 }

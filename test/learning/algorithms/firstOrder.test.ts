@@ -250,8 +250,27 @@ describe("SAM", () => {
 });
 
 describe("FedEBA+ at the member", () => {
-  it("sends its gradient at the received model as a difference, and leans to the mean one", async () => {
+  it("shifted: leans by what the mean gradient and its own differed, and remembers its own", async () => {
     const algorithm = localAlgorithm(config({ name: "fedeba" }), plan(1, 0.1), quadratic());
+    // ∇F = 2 − 1; g̃ − g_i = 3 − 0.5: h = 1 + ½·2.5.
+    const local = { gradient: Float32Array.of(0.5) };
+    const outcome = await algorithm.train(taskOf(Float32Array.of(2, 3), points(1), { local }));
+    near(outcome.delta, [-0.225, 1 - 3]);
+    near(outcome.local["gradient"] ?? [], [1]);
+    // Without one of its own there is nothing to lean by.
+    near((await algorithm.train(taskOf(Float32Array.of(2, 3), points(1)))).delta, [-0.1, 1 - 3]);
+  });
+  it("shifted, members alike: leaning changes nothing", async () => {
+    const algorithm = localAlgorithm(config({ name: "fedeba" }), plan(5, 0.1), quadratic());
+    const local = { gradient: Float32Array.of(7) };
+    const { delta } = await algorithm.train(taskOf(Float32Array.of(2, 7), points(1), { local }));
+    const plain = await localAlgorithm(undefined, plan(5, 0.1), quadratic()).train(
+      taskOf(Float32Array.of(2), points(1)),
+    );
+    assert.equal(delta[0], plain.delta[0]);
+  });
+  it("sends its gradient at the received model as a difference; received: leans to the mean one as it is", async () => {
+    const algorithm = localAlgorithm(config({ name: "fedeba", fairGradient: "received" }), plan(1, 0.1), quadratic());
     assert.deepEqual(
       algorithm.auxiliary.map(({ name }) => name),
       ["fedeba.gradient"],
