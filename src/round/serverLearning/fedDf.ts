@@ -71,7 +71,7 @@ export async function distil(
   const used = subsetOf(unlabelled, stream, Math.max(1, options.steps * options.batchSize));
   const logits: Float64Array[] = [];
   for (const [k, teacher] of teachers.entries()) if (heard[k] === true) logits.push(await logitsOf(teacher, used));
-  const targets = Float32Array.from(softmaxRows(combineLogits(logits, options.combine), classes));
+  const targets = Float32Array.from(softmaxRows(combineLogits(logits, classes, options.combine), classes));
 
   const state = Float64Array.from(student.parameters);
   const optimiser = adam(state.length);

@@ -31,24 +31,36 @@ export async function logitsOf({ model, parameters }: Predictor, dataset: Datase
 export type LogitCombination = "mean" | "median";
 
 /**
+ * One matrix of logits from several. Softmax knows logits up to a shift of each row, and so do means; medians do not, so rows are centred on 0
+ * before medians are taken.
+ *
  * @param logits one matrix per model, all of one shape.
  * @throws LearningError WRONG_SHAPE for none, or matrices of different sizes.
  */
-export function combineLogits(logits: readonly Float64Array[], how: LogitCombination): Float64Array {
+export function combineLogits(logits: readonly Float64Array[], classes: number, how: LogitCombination): Float64Array {
   const length = logits[0]?.length;
   if (length === undefined || logits.some((matrix) => matrix.length !== length))
     throw new LearningError(
       "WRONG_SHAPE",
       "Logits of at least one model are combined, and all have the same samples and classes.",
-      {
-        lengths: logits.map((matrix) => matrix.length),
-      },
+      { lengths: logits.map((matrix) => matrix.length) },
     );
+  const rows = how === "median" ? logits.map((matrix) => centredRows(matrix, classes)) : logits;
   const column = new Float64Array(logits.length);
   return Float64Array.from({ length }, (_, j) => {
-    for (const [k, matrix] of logits.entries()) column[k] = matrix[j] as number;
+    for (const [k, matrix] of rows.entries()) column[k] = matrix[j] as number;
     return how === "median" ? median(column) : column.reduce((sum, value) => sum + value, 0) / column.length;
   });
+}
+
+function centredRows(matrix: Float64Array, classes: number): Float64Array {
+  const centred = matrix.slice();
+  for (let start = 0; start < matrix.length; start += classes) {
+    const row = centred.subarray(start, start + classes);
+    const middle = row.reduce((sum, value) => sum + value, 0) / classes;
+    for (let c = 0; c < classes; c++) row[c] = (row[c] as number) - middle;
+  }
+  return centred;
 }
 
 /** Rows of probabilities e^z / Σ e^z. */
@@ -98,7 +110,7 @@ export async function evaluatePredictors(
   return {
     accuracies: logits.map((matrix) => shareRight(argmaxRows(matrix, classes), labels)),
     losses: logits.map((matrix) => crossEntropy(matrix, labels, classes)),
-    ensembleAccuracy: shareRight(argmaxRows(combineLogits(logits, how), classes), labels),
+    ensembleAccuracy: shareRight(argmaxRows(combineLogits(logits, classes, how), classes), labels),
   };
 }
 

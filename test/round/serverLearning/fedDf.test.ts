@@ -33,7 +33,7 @@ const near = (actual: number | undefined, expected: number, tolerance = 5e-7): v
 describe("distillation targets", () => {
   it("average logits, not probabilities: (3,0) and (0,1) give (.731059,.268941), not (.610758,.389242)", () => {
     const teachers = [Float64Array.of(3, 0), Float64Array.of(0, 1)];
-    const [p, q] = softmaxRows(combineLogits(teachers, "mean"), 2);
+    const [p, q] = softmaxRows(combineLogits(teachers, 2, "mean"), 2);
     near(p, 0.731059);
     near(q, 0.268941);
     const [a, b] = teachers.map((row) => softmaxRows(row, 2)[0] as number);
@@ -42,10 +42,21 @@ describe("distillation targets", () => {
 
   it("are (.5,.5) at KL .120115 from student logits (1,0)", () => near(divergenceFrom([0.5, 0.5], [1, 0]), 0.120115));
 
+  it("do not depend on shifts of a teacher's rows, which its own softmax does not show", () => {
+    const random = keyedRandom("shifts");
+    const teachers = [0, 1, 2, 3].map(() => Float64Array.from({ length: 6 }, () => random.normal()));
+    const shifted = teachers.map((matrix, k) => matrix.map((z, j) => z + 10 * k * (j < 3 ? 1 : -1)));
+    for (const how of ["mean", "median"] as const) {
+      const [plain, moved] = [teachers, shifted].map((logits) => softmaxRows(combineLogits(logits, 3, how), 3));
+      for (const [j, p] of (plain as Float64Array).entries()) near(moved?.[j], p, 1e-12);
+    }
+  });
+
   it("may be medians, which one liar among three cannot move far", () => {
     const teachers = [Float64Array.of(1, 2), Float64Array.of(1e9, -1e9), Float64Array.of(3, 0)];
-    assert.deepEqual([...combineLogits(teachers, "median")], [3, 0]);
-    assert.throws(() => combineLogits([], "mean"), { code: "WRONG_SHAPE" });
+    // Centred: (−½,½), (1e9,−1e9), (1½,−1½).
+    assert.deepEqual([...combineLogits(teachers, 2, "median")], [1.5, -1.5]);
+    assert.throws(() => combineLogits([], 2, "mean"), { code: "WRONG_SHAPE" });
   });
 });
 
