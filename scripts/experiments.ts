@@ -12,12 +12,13 @@ import { Command } from "commander";
 import { readYaml } from "../src/process/readYaml.ts";
 import { ConfigError, EXIT } from "../src/protocol/errors.ts";
 import { type AcceptanceRow, acceptanceOf } from "../src/simulation/laboratory/acceptance.ts";
+import { defaultDataRoot } from "../src/simulation/laboratory/dataRoot.ts";
 import { type ExperimentConfig, parseExperiment } from "../src/simulation/laboratory/experimentConfig.ts";
 import { runExperiment } from "../src/simulation/laboratory/runExperiment.ts";
 
 interface Options {
   readonly results: string;
-  readonly data: string;
+  readonly data?: string;
   readonly threads: number;
   readonly check?: boolean;
   readonly json?: boolean;
@@ -32,7 +33,7 @@ const program = new Command("experiments")
   .description("run the experiments in experiments/ and hold their results against what they claim")
   .argument("[names...]", "experiments, by file name without .yaml; all if left out")
   .option("--results <folder>", "folder for results", join(FOLDER, "results"))
-  .option("--data <folder>", "folder with real data sets", "../shared/data")
+  .option("--data <folder>", "folder with real data sets (default: FOEDUS_DATA, or data)")
   .option("--threads <number>", "cells at a time", Number, availableParallelism())
   .option("--check", "exit with 1 if a claim does not hold")
   .option("--again", "run cells again whose results are there")
@@ -82,7 +83,7 @@ async function main(): Promise<number> {
     let told = started;
     const results = await runExperiment(experiment, {
       results: options.results,
-      dataRoot: options.data,
+      dataRoot: options.data ?? defaultDataRoot(),
       threads: options.threads,
       again: options.again === true,
       acceptStale: options.acceptStale === true,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readYaml } from "../process/readYaml.ts";
+import { defaultDataRoot } from "../simulation/laboratory/dataRoot.ts";
 import { cellsOf, parseExperiment } from "../simulation/laboratory/experimentConfig.ts";
 import { resultsPath } from "../simulation/laboratory/experimentFolder.ts";
 import { type ExperimentProgress, runExperiment } from "../simulation/laboratory/runExperiment.ts";
@@ -26,7 +27,7 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
   try {
     const results = await runExperiment(experiment, {
       results: options.results,
-      dataRoot: options.data,
+      dataRoot: options.data ?? defaultDataRoot(),
       threads: options.threads,
       again: options.again === true,
       acceptStale: options.acceptStale === true,

@@ -5,7 +5,7 @@ import { integerAtLeast } from "./options.ts";
 
 export interface SimulateOptions {
   readonly results: string;
-  readonly data: string;
+  readonly data?: string;
   readonly threads: number;
   readonly again?: boolean;
   readonly acceptStale?: boolean;
@@ -20,7 +20,7 @@ export function simulateCommand(): Command {
     .description("run an experiment: federations in one process, over recipes, data, attacks and seeds")
     .argument("<experiment>", "experiment file (YAML)")
     .option("--results <folder>", "folder for results", "results")
-    .option("--data <folder>", "folder with real data sets", "../shared/data")
+    .option("--data <folder>", "folder with real data sets (default: FOEDUS_DATA, or data)")
     .option("--threads <number>", "cells at a time", integerAtLeast(1), availableParallelism())
     .option("--again", "run cells again whose results are there")
     .option("--accept-stale", "keep results that another version of the sources made")

@@ -20,6 +20,7 @@ import type { RunContext } from "../../round/runContext.ts";
 import { scoreUpdates } from "../../round/scoreUpdates.ts";
 import { movementOnGrid } from "../../round/serverLearning/movementOnGrid.ts";
 import type { BaseAggregation, FloatVector, MemberUpdate } from "../../round/serverLearning/strategy.ts";
+import { compressDownlink } from "../../update/downlink.ts";
 import type { Federation } from "./federation.ts";
 import type { Upload } from "./simulateRound.ts";
 
@@ -62,7 +63,7 @@ async function byRule(
     optimiser?.files,
   );
   await score(federation, round, accepted, aggregated, kernels);
-  move(federation, privately(federation, after, round, accepted.length));
+  move(federation, privately(federation, after, round, accepted), round);
   federation.serverState = optimiser?.after ?? {};
   remember(accepted, aggregated);
   return { kept: aggregated.kept, weights: aggregated.weights };
@@ -106,15 +107,18 @@ async function score(
 
 /** With the server's noise where the deployment has the server add it; and the round is booked. */
 function privately(
-  { privacy, master, layout }: Federation,
+  { privacy, records, master, layout }: Federation,
   after: Float64Array,
   round: number,
-  cohort: number,
+  accepted: readonly Upload[],
 ): Float64Array {
+  records?.book();
   if (privacy === undefined) return after;
+  const cohort = accepted.length;
   privacy.book(round, cohort);
   const movement = after.map((value, j) => value - (master[j] as number));
   privacy.addServerNoise(movement, round, cohort);
+  privacy.adapt(round, accepted.filter(({ prepared }) => prepared.clipFactor === 1).length, cohort);
   return moveMaster(master, movement, 0, layout);
 }
 
@@ -192,16 +196,33 @@ async function byStrategy(
     movement = step.movement;
     federation.serverState = step.state;
   }
-  move(federation, moveMaster(federation.master, movement, 0, layout));
+  move(federation, moveMaster(federation.master, movement, 0, layout), round);
   server.state = state;
   server.personal = outcome.personal ?? server.personal;
   if (lastOfRule !== undefined) remember(lastOfRule.uploads, lastOfRule.aggregated);
   return { kept: outcome.kept };
 }
 
-function move(federation: Federation, after: Float64Array): void {
-  federation.previousMaster = federation.master;
-  federation.master = after;
+/** Moves the model of server and members: by all of it, or by what a compressed downlink says of it. */
+function move(federation: Federation, after: Float64Array, round: number): void {
+  const { master, layout, config, random, downlinkResidual } = federation;
+  federation.previousMaster = master;
+  const codec = config.update.downlink;
+  if (codec === undefined || downlinkResidual === undefined) {
+    federation.master = after;
+    return;
+  }
+  const { payload, moved, residual } = compressDownlink({
+    movement: after.map((value, j) => value - (master[j] as number)),
+    residual: downlinkResidual,
+    layout,
+    codec,
+    place: { run: 1n, round },
+    random: random.derive("downlink", round),
+  });
+  federation.master = moveMaster(master, moved, 0, layout);
+  federation.downlinkResidual = residual;
+  federation.downlinkBytes = payload.length;
 }
 
 /** What the rule says about members lasts. */

@@ -26,7 +26,7 @@ port.on("message", async (order: CellOrder) => {
     });
     answer({ kind: "result", result });
   } catch (error) {
-    const code = error instanceof FoedusError ? error.code : "UNEXPECTED";
+    const code = error instanceof FoedusError ? error.code : undefined;
     answer({
       kind: "failure",
       code,

@@ -34,6 +34,8 @@ const federationSchema = z.strictObject({
   update: z
     .strictObject({
       codec: codecSchema.default({ name: "int16", blockSize: 256 }),
+      /** How the model's movement is coded on its way down (double compression); left out: the model is sent whole. */
+      downlink: codecSchema.optional(),
       /** F of every tensor. */
       fractionBits: z.int().min(8).max(24).default(18),
       /** Largest change of one parameter, and longest update, in units of the parameters. */

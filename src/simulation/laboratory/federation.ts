@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { loadData, partition } from "../../data/dataConfig.ts";
+import { type DataConfig, loadData, partition } from "../../data/dataConfig.ts";
 import { splitLocally } from "../../data/deal.ts";
+import type { LoadedData } from "../../data/loadedData.ts";
 import type { UnlabelledSet } from "../../learning/algorithms/functional.ts";
 import type { LocalAlgorithm, LocalState } from "../../learning/algorithms/localAlgorithm.ts";
 import { localAlgorithm } from "../../learning/algorithms/table.ts";
@@ -25,6 +26,8 @@ import type { AttackConfig } from "../attacks/attackConfig.ts";
 import { attackLearner, attackSymmetry } from "../attacks/attackLearner.ts";
 import { Attackers } from "./attackers.ts";
 import { type FederationConfig, modelOf } from "./cellConfig.ts";
+import { withOwnFiles } from "./dataRoot.ts";
+import { PrivateRecords } from "./privateRecords.ts";
 import { PrivateRun } from "./privateUploads.ts";
 import { takeServerData } from "./serverData.ts";
 
@@ -71,9 +74,15 @@ export interface Federation {
   readonly bounds: UpdateBounds;
   master: Float64Array;
   serverState: ServerState;
+  /** What compressed downlinks have left unsaid, master grid; undefined where models are sent whole. */
+  downlinkResidual: Float64Array | undefined;
+  /** Bytes of the last compressed downlink. */
+  downlinkBytes: number | undefined;
   /** Learning on the server's side, and what it remembers. */
   readonly server: ServerSide | undefined;
   readonly privacy: PrivateRun | undefined;
+  /** DP-SGD at the members. */
+  readonly records: PrivateRecords | undefined;
   /** The master model before the last round, for attackers that replay its movement. */
   previousMaster: Float64Array | undefined;
 }
@@ -93,7 +102,7 @@ export async function assemble(
   { engine, dataRoot, without = [] }: Surroundings,
 ): Promise<Federation> {
   const random = keyedRandom("foedus.laboratory", seed);
-  const whole = await loadData(config.data, { root: dataRoot, seed: `laboratory ${seed}` });
+  const whole = await load(withOwnFiles(config.data, dataRoot), dataRoot, seed);
   const { trusted, validation, rest: data } = takeServerData(whole, config.serverData, random.derive("server data"));
   const model = await engine.load(modelOf(config, data));
   const ids = Array.from({ length: config.members }, (_, i) => i + 1);
@@ -102,6 +111,8 @@ export async function assemble(
   const unlabelled = config.client?.name === "functional" ? unlabelledSet(config.client, trusted) : undefined;
   const algorithm = (): LocalAlgorithm => localAlgorithm(config.client, config.training, model, { unlabelled });
   const probe = algorithm();
+  const records =
+    config.privacy?.mode === "record" ? new PrivateRecords(config.privacy, config.training, seed) : undefined;
   const members: Member[] = [];
   const layout = layoutOf(config, model, probe);
   for (const [i, whole] of shards.entries()) {
@@ -115,7 +126,7 @@ export async function assemble(
       id,
       shard: attackers?.poison(id, train) ?? train,
       test,
-      algorithm: algorithm(),
+      algorithm: records?.algorithm(model, id) ?? algorithm(),
       local: {},
       residual: emptyResidual(layout),
       reputation: REPUTATION_ONE,
@@ -152,6 +163,9 @@ export async function assemble(
     },
     master: masterFromFloat(initial, layout),
     serverState: initialServerState(serverOptimiserOf(config), layout.size),
+    records,
+    downlinkBytes: undefined,
+    downlinkResidual: config.update.downlink === undefined ? undefined : new Float64Array(layout.size),
     server:
       config.server === undefined
         ? undefined
@@ -233,4 +247,13 @@ function unlabelledSet({ samples }: ClientConfigOf<"functional">, trusted: Datas
       { samples },
     );
   return { features: trusted.features.subarray(0, samples * trusted.inputs), size: samples };
+}
+
+let lastLoaded: { readonly key: string; readonly data: Promise<LoadedData> } | undefined;
+
+/** Cells of one seed follow each other and differ in their recipes: their data are read once. */
+function load(config: DataConfig, root: string, seed: number): Promise<LoadedData> {
+  const key = JSON.stringify({ config, root, seed });
+  if (lastLoaded?.key !== key) lastLoaded = { key, data: loadData(config, { root, seed: `laboratory ${seed}` }) };
+  return lastLoaded.data;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { needsOf, weighsBySamples } from "../../aggregation/needsOf.ts";
+import { needsOf, trustsLosses, weighsBySamples } from "../../aggregation/needsOf.ts";
 import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
@@ -22,15 +22,19 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       "FedAtt by distance gives most weight to the longest update, so an attack takes the model over; choose cosine attention",
   },
   {
-    when: (cell) =>
-      attacked(cell) && cell.aggregation.rule === "fedeba" && cell.aggregation.parameters.capMads === undefined,
-    because: "FedEBA weighs by reported losses, so a liar takes all the weight; set aggregation.parameters.capMads",
+    when: (cell) => attacked(cell) && trustsLosses(cell.aggregation),
+    because:
+      "the rule trusts reported losses, so a liar takes all the weight; set its capMads, or take a rule that does not",
   },
   {
     when: ({ client, training }) =>
       client?.name === "scaffold" && client.option === "II" && "momentum" in training && training.momentum > 0,
     because:
       "SCAFFOLD's option II reads the control variate off the way walked, which momentum bends; set training.momentum to 0 or take option I",
+  },
+  {
+    when: ({ privacy, client }) => privacy?.mode === "record" && client !== undefined && client.name !== "fedavg",
+    because: "privacy of records is a way of training of its own (DP-SGD under FedAvg); leave client out",
   },
   {
     when: ({ client, server }) => (client?.name === "functional") !== (server?.name === "functional"),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 import { type Charge, epsilonOfCharges } from "../../privacy/charge.ts";
-import { type CohortSampling, noiseOf } from "../../privacy/deployment.ts";
-import { addCentralNoise, noiseStage } from "../../privacy/noiseStage.ts";
+import { adaptedClipNorm, noisyFraction } from "../../privacy/clipNorm.ts";
+import type { CohortSampling } from "../../privacy/deployment.ts";
+import { addCentralNoise, centralSigma, noiseStage } from "../../privacy/noiseStage.ts";
 import { roundCharge } from "../../privacy/roundCharge.ts";
 import { secretStream } from "../../privacy/secretStream.ts";
 import { MASTER_EXTRA_BITS, powerOfTwo } from "../../protocol/grid.ts";
@@ -29,9 +30,12 @@ export class PrivateRun {
   readonly #sampling: CohortSampling;
   readonly #seed: string;
   readonly #charges: Charge[] = [];
+  /** C, which moves where it is adapted. */
+  #clipNorm: number;
 
   constructor(config: Private, cell: FederationConfig, layout: ModelLayout, seed: number) {
     this.#config = config;
+    this.#clipNorm = config.clipNorm;
     this.#layout = layout;
     this.#seed = `laboratory ${seed}`;
     this.#sampling = samplingOf(cell);
@@ -39,26 +43,27 @@ export class PrivateRun {
 
   /** What a member does to its update. */
   stage(round: number, member: number, cohort: number): NoiseStage {
-    return noiseStage(this.#config, { run: 1n, round, layout: this.#layout, cohort, secret: this.#secret(member) });
+    return noiseStage(this.#config, {
+      run: 1n,
+      round,
+      layout: this.#layout,
+      cohort,
+      secret: this.#secret(member),
+      clipNorm: this.#clipNorm,
+    });
   }
 
   /**
-   * The server's noise on the master model's movement: zC/K on the mean of K clipped updates; nothing where members have added theirs.
+   * The server's noise on the master model's movement: zC/K on the mean of K clipped updates; nothing where members have added theirs, or nobody does.
    *
    * @param movement units 2^-(F+16), in place.
    */
   addServerNoise(movement: Float64Array, round: number, cohort: number): void {
-    const { server } = noiseOf({
-      mode: this.#config.mode,
-      clipNorm: this.#config.clipNorm,
-      noiseMultiplier: this.#config.noiseMultiplier,
-      cohort,
-      ...(this.#config.mode === "distributed" ? { colluders: this.#config.colluders } : {}),
-    });
-    if (server === 0) return;
+    if (this.#config.mode !== "central") return;
+    const sigma = centralSigma(this.#config, this.#clipNorm);
     const noise = new Float64Array(movement.length);
     const words = secretStream(this.#secret(0), { run: 1n, round, purpose: "update" });
-    addCentralNoise(noise, this.#layout, { sigma: server, words });
+    addCentralNoise(noise, this.#layout, { sigma, words });
     const scale = powerOfTwo(MASTER_EXTRA_BITS) / cohort;
     for (let j = 0; j < movement.length; j++)
       movement[j] = (movement[j] as number) + Math.round((noise[j] as number) * scale);
@@ -68,6 +73,7 @@ export class PrivateRun {
   book(round: number, cohort: number): void {
     this.#charges.push(
       roundCharge(this.#config, {
+        federation: "laboratory",
         run: 1n,
         round,
         cohort,
@@ -75,8 +81,25 @@ export class PrivateRun {
         batchSize: 1,
         localSteps: 1,
         sampling: this.#sampling,
+        clipNorm: this.#clipNorm,
       }),
     );
+  }
+
+  /**
+   * The next round's C, where it follows a quantile of the updates' lengths.
+   *
+   * @param within updates that the clip left as they were.
+   */
+  adapt(round: number, within: number, cohort: number): void {
+    if (this.#config.mode !== "central" || this.#config.adaptive === undefined) return;
+    const words = secretStream(this.#secret(0), { run: 1n, round, purpose: "count" });
+    const fraction = noisyFraction(
+      { within, participants: cohort, expected: cohort },
+      this.#config.adaptive.countNoise,
+      words,
+    );
+    this.#clipNorm = adaptedClipNorm(this.#clipNorm, fraction, this.#config.adaptive);
   }
 
   /** ε of the updates of all rounds together; the reported loss, which a simulation does not publish, is left out. */

@@ -50,7 +50,7 @@ async function runFederation(
     const facts = await simulateRound(federation, round, surroundings.kernels);
     trainingSeconds += facts.trainingSeconds;
     refused += facts.refused.length;
-    traffic.add(facts);
+    traffic.add(facts, federation.downlinkBytes);
     if (facts.failed === undefined) {
       finalised += 1;
       detection.add(facts);
@@ -77,7 +77,7 @@ async function runFederation(
       ...finalOf(evaluation),
       ...detection.result(),
       jacobian: config.evaluate.jacobianSamples > 0 ? finite(await jacobianOf(federation)) : null,
-      epsilon: federation.privacy?.spent().epsilon ?? null,
+      epsilon: epsilonOf(federation),
     },
     figures: {},
     clients: [...evaluation.clients],
@@ -148,6 +148,13 @@ function pointOf(round: number, { accuracy, loss, clients }: Evaluation): RoundP
     clientMean: measured ? mean(clients) : null,
     clientStd: measured ? deviation(clients) : null,
   });
+}
+
+/** ε of the run: of a member, or of a record of the member with the fewest samples, which is the least hidden. */
+function epsilonOf({ privacy, records, members }: Federation): number | null {
+  if (records !== undefined)
+    return records.spent(members.reduce((least, { shard }) => Math.min(least, shard.size), Infinity)).epsilon;
+  return privacy?.spent().epsilon ?? null;
 }
 
 function headOf({ master }: Federation): string {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Worker } from "node:worker_threads";
-import { FoedusError } from "../../protocol/errors.ts";
+import { EXIT, FoedusError } from "../../protocol/errors.ts";
 import type { CellConfig } from "./cellConfig.ts";
 import type { CellResult } from "./cellResult.ts";
 import { codeDigest } from "./codeDigest.ts";
@@ -109,6 +109,8 @@ class CellWorker {
       if (message.kind === "failure")
         reject(
           new FoedusError("CELL_FAILED", `The cell ${describe(cell)} failed: ${message.message}`, {
+            // What was foreseen is the experiment's fault; anything else a defect.
+            exitCode: message.code === undefined ? EXIT.verificationFailed : EXIT.usage,
             values: { cell: cell.id, labels: cell.labels, seed: cell.seed, cause: message.code, stack: message.stack },
           }),
         );

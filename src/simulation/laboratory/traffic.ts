@@ -19,9 +19,10 @@ export class Traffic {
     this.#modelBytes = FLOAT_BYTES * model.parameterCount;
   }
 
-  add({ invited, uplinkBytes }: RoundFacts): void {
+  /** @param downlinkBytes of the model's coded movement; undefined: the float view is sent. */
+  add({ invited, uplinkBytes }: RoundFacts, downlinkBytes?: number): void {
     this.#uplink += uplinkBytes + UPLOAD_OVERHEAD * invited.length;
-    this.#downlink += this.#stateBytes * invited.length;
+    this.#downlink += (downlinkBytes ?? this.#stateBytes) * invited.length;
     this.#dense += (this.#modelBytes + UPLOAD_OVERHEAD) * invited.length;
   }
 

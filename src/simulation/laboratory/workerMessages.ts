@@ -15,4 +15,4 @@ export type CellAnswer =
   | { readonly kind: "ready" }
   | { readonly kind: "round"; readonly round: number; readonly of: number }
   | { readonly kind: "result"; readonly result: CellResult }
-  | { readonly kind: "failure"; readonly code: string; readonly message: string; readonly stack: string };
+  | { readonly kind: "failure"; readonly code: string | undefined; readonly message: string; readonly stack: string };

@@ -119,6 +119,29 @@ test("privacy: more noise, less ε, less accuracy", async () => {
   assert.ok((little.final.accuracy as number) > (much.final.accuracy as number) + 0.1);
 });
 
+test("privacy of records trains with clipped gradients of single samples, and says what it cost", async () => {
+  const { final, rounds, points } = await runOne({
+    rounds: 4,
+    privacy: {
+      mode: "record",
+      clipNorm: 2,
+      noiseMultiplier: 0.3,
+      budget: { epsilon: 1000, delta: 1e-5 },
+      loss: { clip: 5, noiseMultiplier: 1 },
+    },
+  });
+  assert.equal(rounds.finalised, 4);
+  assert.ok((final.epsilon as number) > 0);
+  assert.ok((final.loss as number) < (points[0]?.loss as number));
+});
+
+test("a downlink may be compressed as well: the model moves by what was sent, and the bytes say so", async () => {
+  const codec = { name: "topk-int16", blockSize: 128, keep: 200 };
+  const [whole, both] = [await runOne({ rounds: 8 }), await runOne({ rounds: 8, update: { codec, downlink: codec } })];
+  assert.ok(both.traffic.downlinkBytes < 0.2 * whole.traffic.downlinkBytes);
+  assert.ok((both.final.accuracy as number) > (both.points[0]?.accuracy as number) + 0.2);
+});
+
 test("a server strategy moves the model, and its samples are not the members'", async () => {
   const { final, head } = await runOne({ server: { name: "feddf", steps: 5 }, serverData: { samples: 50 } });
   assert.ok((final.accuracy as number) > 0.1);
