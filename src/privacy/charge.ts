@@ -25,6 +25,8 @@ export interface Release {
 
 /** What a round costs. */
 export interface Charge {
+  /** Chain id and address of the TrainingLedger (`federationName`): whose run this is, since every ledger counts runs from 1. */
+  readonly federation: string;
   readonly run: bigint;
   readonly round: number;
   readonly unit: PrivacyUnit;
@@ -34,6 +36,11 @@ export interface Charge {
   /** C, model units. */
   readonly clipNorm: number;
   readonly releases: readonly Release[];
+}
+
+/** How a ledger calls the contracts that a run is of. */
+export function federationName(chainId: bigint, trainingLedger: string): string {
+  return `${chainId}:${trainingLedger.toLowerCase()}`;
 }
 
 /** What a member may spend, over all its runs. */

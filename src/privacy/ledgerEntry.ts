@@ -13,6 +13,7 @@ const nonNegative = z.number().min(0);
 const entrySchema = z.strictObject({
   index: z.int().min(0),
   previous: word,
+  federation: z.string().min(1).max(200),
   run: z.string().regex(/^(0|[1-9][0-9]*)$/),
   round: z.int().min(0),
   unit: z.enum(["client", "record"]),
@@ -30,6 +31,8 @@ const entrySchema = z.strictObject({
     )
     .min(1),
   epsilon: nonNegative,
+  /** ε that was allowed. */
+  budget: nonNegative,
   delta: z.number().positive().lt(1),
 });
 
@@ -48,8 +51,8 @@ export function lineOf(entry: LedgerEntry): string {
 }
 
 export function chargeOf(entry: LedgerEntry): Charge {
-  const { run, round, unit, relation, sigma, clipNorm, releases } = entry;
-  return { run: BigInt(run), round, unit, relation, sigma, clipNorm, releases };
+  const { federation, run, round, unit, relation, sigma, clipNorm, releases } = entry;
+  return { federation, run: BigInt(run), round, unit, relation, sigma, clipNorm, releases };
 }
 
 /**

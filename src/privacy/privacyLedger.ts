@@ -3,12 +3,11 @@ import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Hex } from "../protocol/bytes.ts";
 import { FoedusError } from "../protocol/errors.ts";
-import { type Account, type Charge, epsilonOfCharges, type PrivacyBudget } from "./charge.ts";
-import { chargeOf, entryDigest, LEDGER_START, type LedgerEntry, lineOf, parseLedger } from "./ledgerEntry.ts";
+import type { Account, Charge, PrivacyBudget } from "./charge.ts";
+import { entryDigest, LEDGER_START, type LedgerEntry, lineOf, parseLedger } from "./ledgerEntry.ts";
 import type { NeighbourRelation } from "./neighbours.ts";
 import type { Epsilon } from "./rdp.ts";
-
-const MOST_ROUNDS = 1_000_000;
+import { roundsLeft, spentOf } from "./spending.ts";
 
 /**
  * What a member has revealed of its data, over all runs: a file of JSON lines chained by digests, written before what they pay for leaves the node.
@@ -59,27 +58,12 @@ export class PrivacyLedger {
 
   /** What has been spent so far, and would be with another charge. */
   spent(account: Account, delta: number, more: readonly Charge[] = []): Epsilon<NeighbourRelation> {
-    const charges = this.#entries
-      .filter(({ unit, relation }) => unit === account.unit && relation === account.relation)
-      .map(chargeOf);
-    return epsilonOfCharges([...charges, ...more], account, delta);
+    return spentOf(this.#entries, account, delta, more);
   }
 
   /** How many more rounds like this one fit the budget, up to a million: what a node says when it starts. */
-  roundsLeft(charge: Charge, { epsilon, delta }: PrivacyBudget): number {
-    const fits = (rounds: number): boolean => {
-      const releases = charge.releases.map((release) => ({ ...release, steps: release.steps * rounds }));
-      return this.spent(charge, delta, [{ ...charge, releases }]).epsilon <= epsilon;
-    };
-    let [low, high] = [0, 1];
-    while (high <= MOST_ROUNDS && fits(high)) [low, high] = [high, 2 * high];
-    if (high > MOST_ROUNDS) return MOST_ROUNDS;
-    while (high - low > 1) {
-      const middle = Math.floor((low + high) / 2);
-      if (fits(middle)) low = middle;
-      else high = middle;
-    }
-    return low;
+  roundsLeft(charge: Charge, budget: PrivacyBudget): number {
+    return roundsLeft(this.#entries, charge, budget);
   }
 
   /**
@@ -101,7 +85,10 @@ export class PrivacyLedger {
   }
 
   async #charge(charge: Charge, budget: PrivacyBudget): Promise<LedgerEntry> {
-    const known = this.#entries.find(({ run, round }) => BigInt(run) === charge.run && round === charge.round);
+    const known = this.#entries.find(
+      ({ federation, run, round }) =>
+        federation === charge.federation && BigInt(run) === charge.run && round === charge.round,
+    );
     if (known !== undefined) return requireSame(known, charge);
     const { epsilon } = this.spent(charge, budget.delta, [charge]);
     if (!(epsilon <= budget.epsilon)) {
@@ -129,6 +116,7 @@ export class PrivacyLedger {
       releases: charge.releases.map((release) => ({ ...release })),
       epsilon,
       delta: budget.delta,
+      budget: budget.epsilon,
     };
     const line = lineOf(entry);
     await this.#write(line);

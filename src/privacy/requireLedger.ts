@@ -4,6 +4,7 @@ import type { LedgerEntry } from "./ledgerEntry.ts";
 
 /** A round of a private run in which the chain has a commit of this member. */
 export interface Participation {
+  readonly federation: string;
   readonly run: bigint;
   readonly round: number;
 }
@@ -16,8 +17,8 @@ export interface Participation {
  * @throws FoedusError PRIVACY_LEDGER_LOST with the rounds.
  */
 export function requireLedger(entries: readonly LedgerEntry[], participations: readonly Participation[]): void {
-  const known = new Set(entries.map(({ run, round }) => `${run}/${round}`));
-  const missing = participations.filter(({ run, round }) => !known.has(`${run}/${round}`));
+  const known = new Set(entries.map(({ federation, run, round }) => `${federation}/${run}/${round}`));
+  const missing = participations.filter(({ federation, run, round }) => !known.has(`${federation}/${run}/${round}`));
   const [first] = missing;
   if (first === undefined) return;
   throw new FoedusError(

@@ -7,6 +7,7 @@ import { recordSampling } from "./recordLevel.ts";
 
 /** What a charge depends on beside the recipe. */
 export interface RoundFacts {
+  readonly federation: string;
   readonly run: bigint;
   readonly round: number;
   /** K. */
@@ -19,14 +20,16 @@ export interface RoundFacts {
   readonly clipNorm?: number;
   /** How the cohort came to be; on chain, published. */
   readonly sampling: CohortSampling;
+  /** Whether the round closes the run: then only the loss is released. */
+  readonly closing?: boolean;
 }
 
 /**
  * What a round of a private run costs a member, as its ledger writes it down: in local runs a single vector is released (replace-one, S = 2C, q = 1);
- * of sums, what the sampling allows; records are sampled by the member itself, secretly.
+ * of sums, what the sampling allows; records are sampled by the member itself, secretly. A closing round releases the loss alone.
  */
 export function roundCharge(config: Exclude<PrivacyConfig, { mode: "none" }>, facts: RoundFacts): Charge {
-  const { run, round, clipNorm = config.clipNorm, sampling } = facts;
+  const { federation, run, round, clipNorm = config.clipNorm, sampling, closing = false } = facts;
   const { noiseMultiplier } = config;
   const loss: Release[] =
     "loss" in config ? [{ what: "loss", samplingRate: 1, noiseMultiplier: config.loss.noiseMultiplier, steps: 1 }] : [];
@@ -39,7 +42,8 @@ export function roundCharge(config: Exclude<PrivacyConfig, { mode: "none" }>, fa
       steps: facts.localSteps,
     };
     const sigma = noiseMultiplier * clipNorm;
-    return { run, round, unit: "record", relation: "add-remove", sigma, clipNorm, releases: [update, ...loss] };
+    const releases = closing ? loss : [update, ...loss];
+    return { federation, run, round, unit: "record", relation: "add-remove", sigma, clipNorm, releases };
   }
   const noise = noiseOf({
     mode: config.mode,
@@ -58,5 +62,6 @@ export function roundCharge(config: Exclude<PrivacyConfig, { mode: "none" }>, fa
     steps: 1,
   };
   const sigma = config.mode === "central" ? noise.server : noise.client;
-  return { run, round, unit: "client", relation, sigma, clipNorm, releases: [update, ...loss] };
+  const releases = closing ? loss : [update, ...loss];
+  return { federation, run, round, unit: "client", relation, sigma, clipNorm, releases };
 }

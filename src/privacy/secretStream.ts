@@ -37,6 +37,16 @@ export function secretStream(secret: Uint8Array, { run, round, purpose }: NoiseL
   return new Stream(new Uint8Array(hkdfSync("sha256", secret, new Uint8Array(0), info, 32)));
 }
 
+/**
+ * The member's secret for one federation: every ledger counts runs from 1, and two with the same label must not have the same noise.
+ *
+ * @param federation chain id and address of the TrainingLedger (`federationName`).
+ */
+export function federationSecret(secret: Uint8Array, federation: string): Uint8Array {
+  const info = JSON.stringify(["foedus.v1.noise-secret", federation]);
+  return new Uint8Array(hkdfSync("sha256", secret, new Uint8Array(0), info, SECRET_BYTES));
+}
+
 class Stream implements SecretWords {
   readonly #cipher: ReturnType<typeof createCipheriv>;
   #words: DataView = new DataView(new ArrayBuffer(0));

@@ -4,16 +4,19 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { type Charge, epsilonOfCharges } from "../../src/privacy/charge.ts";
+import { type Charge, epsilonOfCharges, federationName } from "../../src/privacy/charge.ts";
 import { entryDigest, LEDGER_START, parseLedger } from "../../src/privacy/ledgerEntry.ts";
 import { PrivacyLedger } from "../../src/privacy/privacyLedger.ts";
 import { epsilonOf, fixedSizeGaussian, repeatRdp } from "../../src/privacy/rdp.ts";
 import { requireLedger } from "../../src/privacy/requireLedger.ts";
 import { type RoundFacts, roundCharge } from "../../src/privacy/roundCharge.ts";
+import { spendingOf } from "../../src/privacy/spending.ts";
 
 const BUDGET = { epsilon: 4, delta: 1e-5 };
 const CLIENT = { unit: "client", relation: "replace-one" } as const;
+const HERE = federationName(31_337n, "0xAbCd");
 const chargeFor = (round: number, changes: Partial<Charge> = {}): Charge => ({
+  federation: HERE,
   run: 1n,
   round,
   ...CLIENT,
@@ -109,6 +112,44 @@ describe("PrivacyLedger", () => {
     });
   });
 
+  it("run 1 of another federation is another run", async () => {
+    await withLedger(newPath(), async (ledger) => {
+      await ledger.charge(chargeFor(1), BUDGET);
+      const other = chargeFor(1, { federation: federationName(31_337n, "0xabce") });
+      const { epsilon } = await ledger.charge(other, BUDGET);
+      assert.equal(epsilon, epsilonOfCharges([chargeFor(1), other], CLIENT, 1e-5).epsilon);
+      const lost = { code: "PRIVACY_LEDGER_LOST" };
+      assert.throws(() => requireLedger(ledger.entries.slice(1), [{ federation: HERE, run: 1n, round: 1 }]), lost);
+    });
+  });
+
+  it("tells what was spent of each kind, and what fits the budget of the last round", async () => {
+    assert.deepEqual(spendingOf([]), []);
+    await withLedger(newPath(), async (ledger) => {
+      for (const round of [1, 2]) await ledger.charge(chargeFor(round), BUDGET);
+      const record = { unit: "record", relation: "add-remove" } as const;
+      const { epsilon } = await ledger.charge(chargeFor(3, record), { epsilon: 2, delta: 1e-6 });
+      assert.deepEqual(spendingOf(ledger.entries), [
+        {
+          ...CLIENT,
+          epsilon: ledger.entries[1]?.epsilon,
+          delta: 1e-5,
+          budget: 4,
+          rounds: 2,
+          roundsLeft: ledger.roundsLeft(chargeFor(4), BUDGET),
+        },
+        {
+          ...record,
+          epsilon,
+          delta: 1e-6,
+          budget: 2,
+          rounds: 1,
+          roundsLeft: ledger.roundsLeft(chargeFor(4, record), { epsilon: 2, delta: 1e-6 }),
+        },
+      ]);
+    });
+  });
+
   it("charges that come at once are written one after the other", async () => {
     await withLedger(newPath(), async (ledger) => {
       await Promise.all([1, 2, 3, 4].map((round) => ledger.charge(chargeFor(round), BUDGET)));
@@ -174,14 +215,14 @@ describe("requireLedger", () => {
   it("PRIVACY_LEDGER_LOST: the chain shows rounds that the ledger does not know", async () => {
     await withLedger(newPath(), async (ledger) => {
       await ledger.charge(chargeFor(1), BUDGET);
-      requireLedger(ledger.entries, [{ run: 1n, round: 1 }]);
+      requireLedger(ledger.entries, [{ federation: HERE, run: 1n, round: 1 }]);
       requireLedger([], []);
       assert.throws(
         () =>
           requireLedger(ledger.entries, [
-            { run: 1n, round: 1 },
-            { run: 2n, round: 1 },
-            { run: 1n, round: 2 },
+            { federation: HERE, run: 1n, round: 1 },
+            { federation: HERE, run: 2n, round: 1 },
+            { federation: HERE, run: 1n, round: 2 },
           ]),
         (error: { code: string; message: string; values: unknown }) => {
           assert.equal(error.code, "PRIVACY_LEDGER_LOST");
@@ -197,6 +238,7 @@ describe("roundCharge", () => {
   const common = { clipNorm: 3, noiseMultiplier: 2, budget: BUDGET };
   const loss = { clip: 10, noiseMultiplier: 5 };
   const facts: RoundFacts = {
+    federation: HERE,
     run: 1n,
     round: 4,
     cohort: 16,
@@ -206,6 +248,18 @@ describe("roundCharge", () => {
     sampling: { kind: "poisson", rate: 0.1, published: false },
   };
   const updateOf = ({ releases: [update] }: Charge): unknown => update;
+
+  it("a closing round releases the loss alone", () => {
+    const local = { mode: "local", ...common, loss, pipeline: { name: "P2", errorFeedback: false } } as const;
+    for (const config of [local, { mode: "record", ...common, loss } as const]) {
+      const charge = roundCharge(config, facts);
+      assert.equal(charge.releases.length, 2);
+      assert.deepEqual(roundCharge(config, { ...facts, closing: true }), {
+        ...charge,
+        releases: charge.releases.filter(({ what }) => what === "loss"),
+      });
+    }
+  });
 
   it("local: σ = 2zC, the sampling does not count, and the loss is a release of its own", () => {
     const charge = roundCharge(
