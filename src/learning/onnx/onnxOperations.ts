@@ -97,8 +97,8 @@ export class OnnxOperations implements Operations<Variable> {
     return mask === undefined ? x : recurrent.maskedSequence(this.#tape, x, mask, steps, layer.width / steps);
   }
 
-  lastStep(x: Variable, steps: number, width: number): Variable {
-    return recurrent.lastStep(this.#tape, x, steps, width);
+  lastStep(x: Variable, steps: number): Variable {
+    return recurrent.lastStep(this.#tape, x, steps);
   }
 
   embedding(ids: Variable, table: Variable): Variable {

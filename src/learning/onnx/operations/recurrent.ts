@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Sequences lie step by step: [steps · batch, channels]. An LSTM is unrolled: everything that does not depend on the previous step (input
+ * Sequences lie step by step: [steps, batch, channels]. An LSTM is unrolled: everything that does not depend on the previous step (input
  * projections, weight gradients) is one matrix product over all steps, and each step adds one product and a few small operators each way.
+ *
+ * Shapes are written so that the runtime can follow the batch's extent through all steps: where it cannot, it plans the memory of thousands of
+ * values of unknown size, which takes seconds.
  */
 
 import type { LstmWeights } from "../../operations.ts";
@@ -11,32 +14,25 @@ import type { Tape, Variable } from "../tape.ts";
 import { masked, reshape, sumRows, transpose } from "./dense.ts";
 
 export function sequence(tape: Tape, x: Variable, steps: number, channels: number): Variable {
-  const samples = reshape(tape, x, [-1, steps, channels], [-1, steps * channels]);
-  return reshape(tape, transpose(tape, samples, [1, 0, 2]), [-1, channels], [steps, -1, channels]);
+  const samples = reshape(tape, x, [0, steps, channels], [0, steps * channels]);
+  return transpose(tape, samples, [1, 0, 2]);
 }
 
 /** @param mask [batch, steps · width], a sample's values step after step. */
 export function maskedSequence(tape: Tape, x: Variable, mask: Value, steps: number, width: number): Variable {
   const { graph } = tape;
-  const samples = graph.apply("Reshape", [mask, graph.integers([-1, steps, width])]);
-  const stepwise = graph.apply("Transpose", [samples], { perm: { integers: [1, 0, 2] } });
-  return masked(tape, x, graph.apply("Reshape", [stepwise, graph.integers([-1, width])]));
+  const samples = graph.apply("Reshape", [mask, graph.integers([0, steps, width])]);
+  return masked(tape, x, graph.apply("Transpose", [samples], { perm: { integers: [1, 0, 2] } }));
 }
 
-export function lastStep(tape: Tape, x: Variable, steps: number, width: number): Variable {
+export function lastStep(tape: Tape, x: Variable, steps: number): Variable {
   const { graph } = tape;
-  const stepwise = graph.apply("Reshape", [x.value, graph.integers([steps, -1, width])]);
-  const last = graph.apply("Slice", [
-    stepwise,
-    graph.integers([steps - 1]),
-    graph.integers([steps]),
-    graph.integers([0]),
-  ]);
-  return tape.record(graph.apply("Reshape", [last, graph.integers([-1, width])]), [x], (dy) =>
+  const first = graph.integers([0]);
+  const last = graph.apply("Slice", [x.value, graph.integers([steps - 1]), graph.integers([steps]), first]);
+  return tape.record(graph.apply("Squeeze", [last, first]), [x], (dy) =>
     tape.contribute(x, () => {
-      const step = graph.apply("Reshape", [dy, graph.integers([1, -1, width])]);
-      const all = graph.apply("Pad", [step, graph.integers([steps - 1, 0, 0, 0, 0, 0])]);
-      return graph.apply("Reshape", [all, graph.integers([-1, width])]);
+      const step = graph.apply("Unsqueeze", [dy, graph.integers([0])]);
+      return graph.apply("Pad", [step, graph.integers([steps - 1, 0, 0, 0, 0, 0])]);
     }),
   );
 }
@@ -67,14 +63,12 @@ export function lstm(
 ): Variable {
   const { graph } = tape;
   const bias = graph.apply("Add", [inputBias.value, hiddenBias.value]);
-  const projected = split(
-    graph,
-    graph.apply("Gemm", [x.value, inputWeight.value, bias], { transB: { integer: 1 } }),
-    steps,
-    0,
-  );
+  const transposed = (weight: Variable): Value =>
+    graph.apply("Transpose", [weight.value], { perm: { integers: [1, 0] } });
+  const products = graph.apply("MatMul", [x.value, transposed(inputWeight)]);
+  const projected = stepsOf(graph, graph.apply("Add", [products, bias]), steps);
   // Transposed once rather than inside every step's product.
-  const recurrent = graph.apply("Transpose", [hiddenWeight.value], { perm: { integers: [1, 0] } });
+  const recurrent = transposed(hiddenWeight);
   const unrolled: Step[] = [];
   let hidden: Value | undefined;
   let state: Value | undefined;
@@ -92,31 +86,26 @@ export function lstm(
     hidden = graph.apply("Mul", [output, squashed]);
     unrolled.push({ input, forget, cell, output, before, squashed, hidden });
   }
-  const all = stack(
-    graph,
-    unrolled.map((step) => step.hidden),
-  );
-  return tape.record(all, [x, inputWeight, hiddenWeight, inputBias, hiddenBias], (dy) => {
-    const gateGradients = throughTime(graph, unrolled, hiddenWeight.value, split(graph, dy, steps, 0));
-    const dz = stack(graph, gateGradients);
+  const hiddens = unrolled.map((step) => step.hidden);
+  return tape.record(stack(graph, hiddens), [x, inputWeight, hiddenWeight, inputBias, hiddenBias], (dy) => {
+    const gates = throughTime(graph, unrolled, hiddenWeight.value, stepsOf(graph, dy, steps));
+    const dz = stack(graph, gates);
+    const dzRows = rows(graph, dz);
     let biasGradient: Value | undefined;
     for (const parameter of [inputBias, hiddenBias])
       tape.contribute(parameter, () => {
-        biasGradient ??= sumRows(tape, dz);
+        biasGradient ??= sumRows(tape, dzRows);
         return biasGradient;
       });
-    tape.contribute(inputWeight, () => graph.apply("Gemm", [dz, x.value], { transA: { integer: 1 } }));
+    tape.contribute(inputWeight, () => graph.apply("Gemm", [dzRows, rows(graph, x.value)], { transA: { integer: 1 } }));
     tape.contribute(hiddenWeight, () => {
       // The first step has no h_{t−1}; in a sequence of one step nothing reaches these weights.
       if (steps === 1) return graph.apply("Mul", [hiddenWeight.value, graph.scalar(0)]);
-      const later = stack(graph, gateGradients.slice(1));
-      const earlier = stack(
-        graph,
-        unrolled.slice(0, -1).map((step) => step.hidden),
-      );
+      const later = graph.apply("Concat", gates.slice(1), { axis: { integer: 0 } });
+      const earlier = graph.apply("Concat", hiddens.slice(0, -1), { axis: { integer: 0 } });
       return graph.apply("Gemm", [later, earlier], { transA: { integer: 1 } });
     });
-    tape.contribute(x, () => graph.apply("Gemm", [dz, inputWeight.value]));
+    tape.contribute(x, () => graph.apply("MatMul", [dz, inputWeight.value]));
   });
 }
 
@@ -161,6 +150,20 @@ function split(graph: GraphBuilder, x: Value, pieces: number, axis: number): Val
   return graph.applyMany("Split", [x], pieces, { axis: { integer: axis } });
 }
 
+/** [steps, batch, width] → `steps` values of [batch, width]. */
+function stepsOf(graph: GraphBuilder, x: Value, steps: number): Value[] {
+  const axis = graph.integers([0]);
+  return split(graph, x, steps, 0).map((step) => graph.apply("Squeeze", [step, axis]));
+}
+
+/** The inverse of `stepsOf`. */
 function stack(graph: GraphBuilder, pieces: readonly Value[]): Value {
-  return graph.apply("Concat", pieces, { axis: { integer: 0 } });
+  const axis = graph.integers([0]);
+  const steps = pieces.map((piece) => graph.apply("Unsqueeze", [piece, axis]));
+  return graph.apply("Concat", steps, { axis: { integer: 0 } });
+}
+
+/** [steps, batch, width] → [steps · batch, width]. */
+function rows(graph: GraphBuilder, x: Value): Value {
+  return graph.apply("Flatten", [x], { axis: { integer: 2 } });
 }
