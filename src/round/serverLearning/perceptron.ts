@@ -47,7 +47,7 @@ export function perceptron(widths: readonly number[]): Perceptron {
     },
     forward(parameters, input) {
       const kept: { input: Float64Array; sums: Float64Array }[] = [];
-      let values = Float64Array.from(input);
+      let values = new Float64Array(input);
       for (const [l, { inputs, outputs, weight, bias }] of layers.entries()) {
         const sums = new Float64Array(outputs);
         for (let o = 0; o < outputs; o++) {
@@ -62,7 +62,7 @@ export function perceptron(widths: readonly number[]): Perceptron {
       return { output: values, layers: kept };
     },
     backward(parameters, activations, cotangent, gradient) {
-      let back = Float64Array.from(cotangent);
+      let back = new Float64Array(cotangent);
       for (let l = layers.length - 1; l >= 0; l--) {
         const { inputs, outputs, weight, bias } = layers[l] as (typeof layers)[number];
         const { input, sums } = activations.layers[l] as Activations["layers"][number];

@@ -99,7 +99,8 @@ export async function runAsync<Update>(options: AsyncOptions<Update>): Promise<A
   };
   /** Keyed choice among the members that do nothing, as many as there is room for. */
   const fill = async (): Promise<void> => {
-    const idle = options.members.filter((member) => !working.some(({ task }) => task.member === member));
+    const busy = new Set(working.map(({ task }) => task.member));
+    const idle = options.members.filter((member) => !busy.has(member));
     const order = random.derive("start", started).shuffled(idle);
     for (const member of order.slice(0, options.concurrency - working.length)) await start(member);
   };
