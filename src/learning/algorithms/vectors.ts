@@ -2,7 +2,9 @@
 
 /** a − b in float32, never −0. */
 export function difference(a: Float32Array, b: Float32Array): Float32Array {
-  return a.map((value, i) => value - (b[i] as number) + 0);
+  const result = new Float32Array(a.length);
+  for (let i = 0; i < a.length; i++) result[i] = (a[i] as number) - (b[i] as number) + 0;
+  return result;
 }
 
 /** ‖v‖₂, summed in float64. */
@@ -14,7 +16,9 @@ export function norm(v: ArrayLike<number>): number {
 
 /** v + scale·direction as a new vector. */
 export function moved(v: Float32Array, scale: number, direction: ArrayLike<number>): Float32Array {
-  return v.map((value, i) => value + scale * (direction[i] as number));
+  const result = new Float32Array(v.length);
+  for (let i = 0; i < v.length; i++) result[i] = (v[i] as number) + scale * (direction[i] as number);
+  return result;
 }
 
 /** v ← v + scale·direction. */
