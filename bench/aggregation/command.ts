@@ -4,6 +4,7 @@ import { availableParallelism, cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { z } from "zod";
+import { formatResults } from "../lib/formatResults.ts";
 import { describeMachine, loadNow } from "../lib/machine.ts";
 import { duration, Progress } from "../lib/progress.ts";
 import { NumpyPeer } from "../peers/numpyPeer.ts";
@@ -206,18 +207,6 @@ async function run(options: Options, file: string | undefined): Promise<void> {
     gpu?.copy.close();
     for (const { kernels: opened } of backends) await opened.close();
   }
-}
-
-/** One line per entry: readable, and small in a diff. */
-export function formatResults(results: Results): string {
-  const fields = Object.entries(results).map(([name, value]) => {
-    const text =
-      Array.isArray(value) && value.length > 0
-        ? `[\n${value.map((entry) => `  ${JSON.stringify(entry)}`).join(",\n")}\n ]`
-        : JSON.stringify(value);
-    return ` ${JSON.stringify(name)}: ${text}`;
-  });
-  return `{\n${fields.join(",\n")}\n}\n`;
 }
 
 function writeTables(results: Results): void {

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { formatResults } from "../lib/formatResults.ts";
 import { describeMachine, loadNow } from "../lib/machine.ts";
 import { TorchPeer, type TorchVersions } from "../peers/torchPeer.ts";
 import { openEngines } from "./engines.ts";
@@ -98,16 +99,4 @@ async function run({ quick = false, only, threads, out, json = false }: Options)
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, formatResults(results));
   console.error(`Wrote ${file}.`);
-}
-
-/** One line per row: readable, and small in a diff. */
-function formatResults(results: Results): string {
-  const fields = Object.entries(results).map(([name, value]) => {
-    const text =
-      Array.isArray(value) && value.length > 0
-        ? `[\n${value.map((entry) => `  ${JSON.stringify(entry)}`).join(",\n")}\n ]`
-        : JSON.stringify(value);
-    return ` ${JSON.stringify(name)}: ${text}`;
-  });
-  return `{\n${fields.join(",\n")}\n}\n`;
 }

@@ -1,11 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describe } from "node:test";
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
 import { createOnnxNodeEngine } from "../../src/learning/engines/onnxNode.ts";
+import { parameterCount, parameterLayout } from "../../src/learning/layout.ts";
+import { EVALUATION } from "../../src/learning/model.ts";
+import { ALL_MODELS } from "../fixtures/models.ts";
 import { driverIsMissing } from "../kernels/gpu/driver.ts";
 import { engineContract } from "../learning/engine.contract.ts";
 
 const skip = await driverIsMissing();
 
+/** ONNX Runtime's shader that splits the parameters binds each tensor; drivers allow 16 buffers, the vector itself among them, or more. */
+const MOST_TENSORS = 15;
+const [small, large] = [true, false].map((fits) =>
+  Object.entries(ALL_MODELS).filter(([, config]) => parameterLayout(config).length <= MOST_TENSORS === fits),
+) as [[string, (typeof ALL_MODELS)[string]][], [string, (typeof ALL_MODELS)[string]][]];
+
 describe("onnxruntime-node engine with WebGPU", { skip }, () => {
-  engineContract(() => createOnnxNodeEngine({ device: "webgpu" }));
+  engineContract(() => createOnnxNodeEngine({ device: "webgpu" }), Object.fromEntries(small));
+
+  for (const [title, config] of large) {
+    it(`works, or UNSUPPORTED says what is too much: ${title}`, async () => {
+      const engine = await createOnnxNodeEngine({ device: "webgpu" });
+      const model = await engine.load(config);
+      const batch = { features: new Float32Array(config.inputs).fill(1), size: 1 };
+      await model.forward(new Float32Array(parameterCount(config)), batch, EVALUATION).then(
+        ({ logits }) => assert.equal(logits.length, config.classes),
+        ({ code, message }) => assert.match(`${code} ${message}`, /^UNSUPPORTED .*Set device: cpu/s),
+      );
+      await engine.dispose();
+    });
+  }
 });
