@@ -10,7 +10,7 @@ import { clientSchema } from "./recipe/clientConfig.ts";
 import { codecSchema } from "./recipe/codecConfig.ts";
 import { modelSchema } from "./recipe/modelConfig.ts";
 import { positiveInteger } from "./recipe/numbers.ts";
-import { privacySchema } from "./recipe/privacyConfig.ts";
+import { type PrivacyConfig, privacySchema } from "./recipe/privacyConfig.ts";
 import { scoringSchema } from "./recipe/scoringConfig.ts";
 import { type ServerOptimiserConfig, serverOptimiserSchema } from "./recipe/serverOptimiserConfig.ts";
 import { trainingSchema } from "./recipe/trainingConfig.ts";
@@ -66,6 +66,11 @@ export function serverOptimiserOf({
   serverOptimiser,
 }: Pick<Recipe, "serverOptimiser">): ServerOptimiserConfig | undefined {
   return serverOptimiser === undefined || serverOptimiser.name === "none" ? undefined : serverOptimiser;
+}
+
+/** How the recipe protects members' data; undefined where it does not. */
+export function privacyOf({ privacy }: Pick<Recipe, "privacy">): Exclude<PrivacyConfig, { mode: "none" }> | undefined {
+  return privacy === undefined || privacy.mode === "none" ? undefined : privacy;
 }
 
 /** Largest recipe file that is read. */

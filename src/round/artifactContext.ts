@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fromHex } from "../protocol/bytes.ts";
+import { privacyOf } from "../protocol/recipe.ts";
 import type { ArtifactContext } from "../update/verifyArtifact.ts";
 import type { Recipients } from "./recipients.ts";
 import type { RunContext } from "./runContext.ts";
@@ -15,6 +16,7 @@ export function artifactContext(
     chainId: context.chainId,
     ledger: context.addresses.trainingLedger,
     closing: round.closing,
+    private: privacyOf(context.recipe) !== undefined,
     layout: context.layout,
     codec: update.codec,
     bounds: { maxCoordinate: update.maxCoordinate, maxNormSq: BigInt(update.maxNormSq) },

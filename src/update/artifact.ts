@@ -2,6 +2,7 @@
 
 import type { ByteSource } from "../protocol/byteSource.ts";
 import { ByteReader, ByteWriter, equalBytes, fromHex, type Hex, toHex, utf8 } from "../protocol/bytes.ts";
+import { ZERO_WORD } from "../protocol/commitment.ts";
 import { DecodeError } from "../protocol/errors.ts";
 import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { CODEC_IDS } from "./codecs.ts";
@@ -9,13 +10,17 @@ import { maxPayloadBytes } from "./payload.ts";
 import { type ParsedSeal, parseSeal, sealLength } from "./sealOpening.ts";
 
 const MAGIC = utf8("FOEDUPD1");
-/** Magic, kind, run, round, member, base head, samples, layout digest, codec, and the two lengths. */
-const FIXED_BYTES = 8 + 1 + 8 + 4 + 4 + 32 + 4 + 32 + 1 + 4 + 4;
-/** Up to and with the length of the seal. */
-const UP_TO_SEAL = FIXED_BYTES - 4;
+/** In private runs, between codec and seal. */
+const LEDGER_ENTRY_BYTES = 32;
+/** Magic, kind, run, round, member, base head, samples, layout digest, codec, ledger entry where there is one, and the two lengths. */
+const MAX_FIXED_BYTES = 8 + 1 + 8 + 4 + 4 + 32 + 4 + 32 + 1 + LEDGER_ENTRY_BYTES + 4 + 4;
+/** Up to and with the length of a private artifact's seal; any artifact has more bytes. */
+const UP_TO_SEAL = MAX_FIXED_BYTES - 4;
 /** Its number of wraps is a uint16. */
 const MAX_SEAL_BYTES = sealLength(65_535);
 const KINDS = ["update", "closing"] as const;
+/** Added to the kind of a private artifact. */
+const PRIVATE_KIND = KINDS.length;
 
 /** What an artifact says of itself; verification compares it with the commit and the run. */
 export interface ArtifactHeader {
@@ -29,6 +34,11 @@ export interface ArtifactHeader {
   readonly layoutDigest: Hex;
   /** Undefined exactly for closing artifacts (0 in the bytes). */
   readonly codec: CodecConfig["name"] | undefined;
+  /**
+   * Digest of the entry in the member's privacy ledger that paid for this artifact; present exactly in private runs. Nobody else can tell whether the ledger
+   * exists: it binds the member, who has to show it when asked.
+   */
+  readonly ledgerEntry?: Hex | undefined;
 }
 
 export interface ArtifactParts extends ArtifactHeader {
@@ -39,9 +49,10 @@ export interface ArtifactParts extends ArtifactHeader {
 
 /** Bytes of an artifact, as the member commits to them. */
 export function encodeArtifact(artifact: ArtifactParts): Uint8Array {
+  const { ledgerEntry } = artifact;
   return new ByteWriter()
     .bytes(MAGIC)
-    .u8(KINDS.indexOf(artifact.kind))
+    .u8(KINDS.indexOf(artifact.kind) + (ledgerEntry === undefined ? 0 : PRIVATE_KIND))
     .u64(artifact.run)
     .u32(artifact.round)
     .u32(artifact.memberId)
@@ -49,6 +60,7 @@ export function encodeArtifact(artifact: ArtifactParts): Uint8Array {
     .u32(artifact.samples)
     .bytes(fromHex(artifact.layoutDigest, 32))
     .u8(artifact.codec === undefined ? 0 : CODEC_IDS[artifact.codec])
+    .bytes(ledgerEntry === undefined ? new Uint8Array(0) : fromHex(ledgerEntry, LEDGER_ENTRY_BYTES))
     .u32(artifact.seal.length)
     .bytes(artifact.seal)
     .u32(artifact.payload.length)
@@ -78,9 +90,11 @@ export function decodeArtifact(bytes: Uint8Array): ArtifactParts & { readonly pa
 export async function readArtifactHead(bytes: ByteSource): Promise<ArtifactHead> {
   const fixed = await bytes.read(0, Math.min(UP_TO_SEAL, bytes.length));
   if (fixed.length < UP_TO_SEAL) return decodeArtifactHead(fixed, bytes.length);
-  const sealBytes = new DataView(fixed.buffer, fixed.byteOffset).getUint32(UP_TO_SEAL - 4);
+  const isPrivate = (fixed[MAGIC.length] as number) >= PRIVATE_KIND;
+  const sealAt = isPrivate ? UP_TO_SEAL : UP_TO_SEAL - LEDGER_ENTRY_BYTES;
+  const sealBytes = new DataView(fixed.buffer, fixed.byteOffset).getUint32(sealAt - 4);
   // A length that no seal has is refused by the length alone.
-  const wanted = sealBytes > MAX_SEAL_BYTES ? UP_TO_SEAL : UP_TO_SEAL + sealBytes + 4;
+  const wanted = sealBytes > MAX_SEAL_BYTES ? UP_TO_SEAL : sealAt + sealBytes + 4;
   return decodeArtifactHead(await bytes.read(0, Math.min(wanted, bytes.length)), bytes.length);
 }
 
@@ -90,7 +104,8 @@ function decodeArtifactHead(head: Uint8Array, length: number): ArtifactHead {
   if (!equalBytes(reader.bytes(MAGIC.length), MAGIC))
     throw new DecodeError("The bytes do not begin with an artifact's magic.");
   const kindId = reader.u8();
-  const kind = KINDS[kindId];
+  const isPrivate = kindId >= PRIVATE_KIND;
+  const kind = KINDS[kindId - (isPrivate ? PRIVATE_KIND : 0)];
   if (kind === undefined) throw new DecodeError(`Kind ${kindId} is not known.`);
   const header = {
     kind,
@@ -101,7 +116,10 @@ function decodeArtifactHead(head: Uint8Array, length: number): ArtifactHead {
     samples: reader.u32(),
     layoutDigest: toHex(reader.bytes(32)),
     codec: codecOf(reader.u8(), kind),
+    ...(isPrivate ? { ledgerEntry: toHex(reader.bytes(LEDGER_ENTRY_BYTES)) } : {}),
   };
+  if (header.ledgerEntry === ZERO_WORD)
+    throw new DecodeError("A private artifact names no entry of its member's privacy ledger.");
   const seal = reader.bytes(reader.u32());
   const parsedSeal = parseSeal(seal);
   const payloadBytes = reader.u32();
@@ -127,7 +145,7 @@ function codecOf(id: number, kind: ArtifactHeader["kind"]): CodecConfig["name"] 
 
 /**
  * Most bytes an artifact of a run can have: the limit for fetching one, in a closing round too, so that an update served there is found to be
- * of the wrong round.
+ * of the wrong round; private or not, which is a few bytes.
  *
  * @param size d, the number of coordinates of the layout.
  * @param recipients the seal's recipients.
@@ -141,5 +159,5 @@ export function maxArtifactBytes({
   size: number;
   recipients: number;
 }): number {
-  return FIXED_BYTES + sealLength(recipients) + maxPayloadBytes(codec, size);
+  return MAX_FIXED_BYTES + sealLength(recipients) + maxPayloadBytes(codec, size);
 }

@@ -24,6 +24,8 @@ export interface ArtifactContext {
   readonly ledger: string;
   /** Whether this is the run's closing round. */
   readonly closing: boolean;
+  /** Whether the recipe has privacy: then every artifact names the entry of its member's privacy ledger. */
+  readonly private: boolean;
   readonly layout: ModelLayout;
   readonly codec: CodecConfig;
   readonly bounds: UpdateBounds;
@@ -113,6 +115,10 @@ function checkHeader(artifact: Decoded, commit: UpdateCommitment, context: Artif
   if (artifact.run !== commit.run) return refuse("WRONG_RUN", { expected: commit.run, actual: artifact.run });
   if (artifact.round !== commit.round) return refuse("WRONG_ROUND", { expected: commit.round, actual: artifact.round });
   if (artifact.kind !== kind) return refuse("WRONG_ROUND", { expected: kind, actual: artifact.kind });
+  if ((artifact.ledgerEntry !== undefined) !== context.private) {
+    const named = (isPrivate: boolean): string => (isPrivate ? `private ${kind}` : kind);
+    return refuse("WRONG_ROUND", { expected: named(context.private), actual: named(!context.private) });
+  }
   if (artifact.memberId !== commit.memberId)
     return refuse("WRONG_MEMBER", { expected: commit.memberId, actual: artifact.memberId });
   if (artifact.samples !== commit.samples)

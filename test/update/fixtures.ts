@@ -42,6 +42,7 @@ export function contextFor(changes: Partial<ArtifactContext> = {}): ArtifactCont
     chainId: PLACE.chainId,
     ledger: PLACE.ledger,
     closing: false,
+    private: false,
     layout: LAYOUT,
     codec: CODECS[0] as CodecConfig,
     bounds: { maxCoordinate: 100_000, maxNormSq: 10n ** 12n },

@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { concatBytes } from "../../src/protocol/bytes.ts";
+import { concatBytes, type Hex } from "../../src/protocol/bytes.ts";
+import { ZERO_WORD } from "../../src/protocol/commitment.ts";
 import { FIELD_ORDER } from "../../src/protocol/field.ts";
 import { MASTER_LIMIT, MASTER_MIN, UPDATE_LIMIT } from "../../src/protocol/grid.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
 import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { REFUSALS, type RefusalName } from "../../src/protocol/refusals.ts";
-import { type ArtifactParts, encodeArtifact, maxArtifactBytes } from "../../src/update/artifact.ts";
+import { type ArtifactParts, decodeArtifact, encodeArtifact, maxArtifactBytes } from "../../src/update/artifact.ts";
 import { blockForm, encodeBlocks } from "../../src/update/blocks.ts";
 import { decodePayload, encodePayload } from "../../src/update/payload.ts";
 import { sealContext } from "../../src/update/sealOpening.ts";
@@ -32,6 +33,8 @@ import {
 } from "./fixtures.ts";
 
 const int16 = CODECS[0] as CodecConfig;
+/** Digest of an entry of a privacy ledger. */
+const ENTRY: Hex = `0x${"07".repeat(32)}`;
 
 /** Verifies an artifact under a commit to its own bytes, so that only what was damaged can be the reason. */
 function verdictOn(
@@ -105,6 +108,22 @@ describe("verifyArtifact accepts", () => {
     assert.deepEqual(result.opening, OPENING);
   });
 
+  it("artifacts of a private run, which name an entry of their member's privacy ledger", async () => {
+    const update = await verdictOn({ ledgerEntry: ENTRY }, { private: true });
+    assert.ok("kind" in update && update.kind === "update");
+    assert.deepEqual([...(await valuesOf(update))].slice(0, 5), [0, 0, 0, 300, -40_000]);
+    const closing = await verdictOn(
+      { ledgerEntry: ENTRY, kind: "closing", codec: undefined, payload: new Uint8Array(0) },
+      { private: true, closing: true },
+    );
+    assert.ok("kind" in closing && closing.kind === "closing");
+    const bytes = encodeArtifact(partsWith({ ledgerEntry: ENTRY }));
+    assert.equal(bytes.length, ARTIFACT.length + 32);
+    const { parsedSeal: _, ...decoded } = decodeArtifact(bytes);
+    assert.deepEqual(decoded, partsWith({ ledgerEntry: ENTRY }));
+    assert.equal("ledgerEntry" in decodeArtifact(ARTIFACT), false);
+  });
+
   it("values at every bound exactly", async () => {
     const values = new Int32Array(LAYOUT.size);
     values[0] = 200;
@@ -142,9 +161,28 @@ describe("verifyArtifact refuses", () => {
         await refused(verifyArtifact(bytes, commitTo(bytes), contextFor()), "MALFORMED");
       }
     });
+    it("a private artifact truncated anywhere, or with anything after it", async () => {
+      const whole = encodeArtifact(partsWith({ ledgerEntry: ENTRY }));
+      const context = contextFor({ private: true });
+      for (let length = 0; length < whole.length; length++) {
+        const bytes = whole.subarray(0, length);
+        await refused(verifyArtifact(bytes, commitTo(bytes), context), "MALFORMED");
+      }
+      const longer = concatBytes(whole, Uint8Array.of(0));
+      await refused(verifyArtifact(longer, commitTo(longer), context), "MALFORMED", /1 bytes follow/);
+    });
+    it("a private artifact that names no entry", () =>
+      refused(verdictOn({ ledgerEntry: ZERO_WORD }, { private: true }), "MALFORMED", /names no entry/));
+    it("a private artifact without the word, or a public one with it", async () => {
+      const entry = new Uint8Array(32).fill(7);
+      const made = encodeArtifact(partsWith({ ledgerEntry: ENTRY }));
+      const without = concatBytes(made.subarray(0, 94), made.subarray(126));
+      await refused(verifyArtifact(without, commitTo(without), contextFor({ private: true })), "MALFORMED");
+      await malformed(concatBytes(ARTIFACT.subarray(0, 94), entry, ARTIFACT.subarray(94)), /./);
+    });
     it("trailing garbage", () => malformed(concatBytes(ARTIFACT, Uint8Array.of(0)), /1 bytes follow/));
     it("another magic", () => malformed(poke(ARTIFACT, 7, 0x32), /magic/));
-    it("unknown kind", () => malformed(poke(ARTIFACT, 8, 2), /Kind 2/));
+    it("unknown kind", () => malformed(poke(ARTIFACT, 8, 4), /Kind 4/));
     it("unknown codec", () => malformed(poke(ARTIFACT, 93, 99), /Codec 99/));
     it("an update without codec", () => malformed(poke(ARTIFACT, 93, 0), /Codec 0/));
     it("an update without payload", () => refused(verdictOn({ payload: new Uint8Array(0) }), "MALFORMED", /0 bytes/));
@@ -192,6 +230,21 @@ describe("verifyArtifact refuses", () => {
   it("WRONG_ROUND: an update in a closing round, a closing artifact in another", async () => {
     await refused(verdictOn({ kind: "closing", codec: undefined, payload: new Uint8Array(0) }), "WRONG_ROUND");
     await refused(verdictOn({}, { closing: true }), "WRONG_ROUND");
+  });
+  it("WRONG_ROUND: a private artifact in a public run, a public one in a private run, in closing rounds too", async () => {
+    const closing = { kind: "closing", codec: undefined, payload: new Uint8Array(0) } as const;
+    for (const [parts, at] of [
+      [{}, {}],
+      [closing, { closing: true }],
+    ] as const) {
+      await refused(verdictOn({ ...parts, ledgerEntry: ENTRY }, at), "WRONG_ROUND");
+      await refused(verdictOn(parts, { ...at, private: true }), "WRONG_ROUND");
+    }
+  });
+  it("WRONG_DIGEST: another entry of the privacy ledger than was committed", () => {
+    const committed = commitTo(encodeArtifact(partsWith({ ledgerEntry: ENTRY })));
+    const other = encodeArtifact(partsWith({ ledgerEntry: `0x${"08".repeat(32)}` }));
+    return refused(verifyArtifact(other, committed, contextFor({ private: true })), "WRONG_DIGEST");
   });
   it("WRONG_MEMBER: another member's artifact", () => refused(verdictOn({ memberId: 6 }), "WRONG_MEMBER"));
   it("WRONG_SAMPLES", () => refused(verdictOn({ samples: 601 }), "WRONG_SAMPLES"));
