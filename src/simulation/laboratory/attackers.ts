@@ -25,15 +25,22 @@ export interface RoundUnderAttack {
 /** The members that attack: one set, which carries out every attack of the cell, one after the other. */
 export class Attackers {
   readonly ids: ReadonlySet<number>;
-  readonly #attacks: readonly AttackConfig[];
+  readonly #attacks: readonly [AttackConfig, ...AttackConfig[]];
+  readonly #members: readonly number[];
   readonly #random: Random;
   readonly #last = new Map<number, Vector>();
 
   /** @throws ConfigError when nobody would attack or nobody would be left. */
   constructor(attacks: readonly [AttackConfig, ...AttackConfig[]], members: readonly number[], random: Random) {
     this.#attacks = attacks;
+    this.#members = members;
     this.#random = random;
     this.ids = new Set(chooseAttackers(attacks[0], members, random));
+  }
+
+  /** The same attackers with a memory of their own, for another model that they attack. */
+  elsewhere(): Attackers {
+    return new Attackers(this.#attacks, this.#members, this.#random);
   }
 
   /** The shard that a member trains on. */

@@ -9,7 +9,7 @@ import { type ModelConfig, modelSchema } from "../../protocol/recipe/modelConfig
 import { privacySchema } from "../../protocol/recipe/privacyConfig.ts";
 import { serverOptimiserSchema } from "../../protocol/recipe/serverOptimiserConfig.ts";
 import { trainingSchema } from "../../protocol/recipe/trainingConfig.ts";
-import { serverStrategySchema } from "../../round/serverLearning/serverConfig.ts";
+import { asyncSchema, serverSchema } from "../../round/serverLearning/serverConfig.ts";
 import { attackSchema } from "../attacks/attackConfig.ts";
 import { studySchema } from "../studies/table.ts";
 
@@ -21,7 +21,10 @@ const federationSchema = z.strictObject({
   members: count.max(2_048),
   /** K/N: the share of members invited to a round, drawn anew each round; 1 invites all. */
   participation: z.number().gt(0).max(1).default(1),
+  /** With a schedule, how many times the model moves. */
   rounds: count.max(100_000),
+  /** Without rounds: members work at their own speed on a virtual clock (src/round/serverLearning/asynchrony). */
+  schedule: asyncSchema.optional(),
   data: dataSchema,
   partition: partitionSchema,
   /** Share of its samples that a member keeps out of training to measure its own model on; 0 measures no members. */
@@ -47,8 +50,8 @@ const federationSchema = z.strictObject({
     .prefault({}),
   aggregation: aggregationSchema.default({ rule: "weighted-mean" }),
   serverOptimiser: serverOptimiserSchema.optional(),
-  /** Learning on the server's side (src/round/serverLearning). */
-  server: serverStrategySchema.optional(),
+  /** Learning on the server's side (src/round/serverLearning): a strategy, or an ensemble of models that vote. */
+  server: serverSchema.optional(),
   /** Samples that the server keeps for itself: trusted ones (root set, proxy set, unlabelled samples) and ones to choose by. */
   serverData: z
     .strictObject({ samples: z.int().min(0).default(0), validation: z.int().min(0).default(0) })
@@ -72,6 +75,8 @@ const federationSchema = z.strictObject({
       every: count.default(1),
       /** Also the mean squared Frobenius norm of the Jacobian of the logits by the parameters, over this many test samples, at the end. */
       jacobianSamples: z.int().min(0).max(10_000).default(0),
+      /** Also how well the final model's scores rank the test samples: figures auroc, detectionAtFpr5 and macroF1. */
+      ranking: z.boolean().optional(),
     })
     .prefault({}),
 });

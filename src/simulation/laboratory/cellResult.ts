@@ -6,6 +6,8 @@ const measure = z.number().nullable();
 /** What one evaluated round showed. Shares are 0 … 1; null where nothing was measured or the value is no number. */
 export const roundPointSchema = z.strictObject({
   round: z.int(),
+  /** Virtual seconds, where members work without rounds. */
+  time: measure.default(null),
   accuracy: measure,
   loss: measure,
   clientMean: measure,
@@ -38,7 +40,7 @@ export const cellResultSchema = z.strictObject({
     /** ε of the whole run where privacy is on. */
     epsilon: measure,
   }),
-  /** What a study measured, by name; {} for a federation. */
+  /** What a study measured, or a federation beside `final`, by name. */
   figures: z.record(z.string(), z.number()),
   /** Every member's accuracy in the end, by id. */
   clients: z.array(z.number()),

@@ -5,7 +5,7 @@ import { type CellResult, cellResultSchema } from "./cellResult.ts";
 import { type Group, groupsOf, type Measure, spreadOf } from "./summary.ts";
 
 /** Measures of a whole group that are not one of a result's own. */
-const DERIVED = ["uplinkShare", "failedRounds", "roundsToTarget", "trainingShare", "seconds"] as const;
+const DERIVED = ["uplinkShare", "failedRounds", "roundsToTarget", "timeToTarget", "trainingShare", "seconds"] as const;
 const FINAL = Object.keys(cellResultSchema.shape.final.shape) as Measure[];
 
 const labels = z.record(z.string(), z.string());
@@ -24,7 +24,7 @@ export const claimSchema = z
     ratioTo: labels.optional(),
     min: z.number().optional(),
     max: z.number().optional(),
-    /** For `roundsToTarget`: the accuracy to be reached. */
+    /** For `roundsToTarget` and `timeToTarget`: the accuracy to be reached. */
     target: z.number().min(0).max(1).optional(),
   })
   .refine(({ min, max }) => min !== undefined || max !== undefined, "say `min`, `max` or both")
@@ -100,13 +100,18 @@ function averageOf({ results, spread }: Group, { measure, target = 0 }: Claim): 
     case "seconds":
       return average(({ seconds }) => seconds.total);
     case "roundsToTarget":
-      return average(
-        ({ points }) => points.find(({ accuracy }) => accuracy !== null && accuracy >= target)?.round ?? Infinity,
-      );
+      return average((result) => firstAt(result, target)?.round ?? Infinity);
+    case "timeToTarget":
+      return average((result) => firstAt(result, target)?.time ?? Infinity);
     default:
       if (FINAL.includes(measure as Measure)) return spread(measure as Measure)?.mean;
       return spreadOf(results.map(({ figures }) => figures[measure] ?? null))?.mean;
   }
+}
+
+/** The first evaluation that reached an accuracy. */
+function firstAt({ points }: CellResult, target: number): CellResult["points"][number] | undefined {
+  return points.find(({ accuracy }) => accuracy !== null && accuracy >= target);
 }
 
 function matches({ labels: own }: Group, wanted: Readonly<Record<string, string>>): boolean {

@@ -16,7 +16,7 @@ import type { ClientConfigOf } from "../../protocol/recipe/clientConfig.ts";
 import { serverOptimiserOf } from "../../protocol/recipe.ts";
 import { REPUTATION_ONE } from "../../protocol/reputation.ts";
 import { initialServerState, type ServerState } from "../../protocol/serverState.ts";
-import type { ServerStrategyConfig } from "../../round/serverLearning/serverConfig.ts";
+import { isEnsemble, type ServerStrategyConfig } from "../../round/serverLearning/serverConfig.ts";
 import { serverStrategyOf } from "../../round/serverLearning/strategies.ts";
 import type { ServerStrategy } from "../../round/serverLearning/strategy.ts";
 import type { UpdateBounds } from "../../update/clip.ts";
@@ -167,7 +167,7 @@ export async function assemble(
     downlinkBytes: undefined,
     downlinkResidual: config.update.downlink === undefined ? undefined : new Float64Array(layout.size),
     server:
-      config.server === undefined
+      config.server === undefined || isEnsemble(config.server)
         ? undefined
         : openServer(config.server, { config, model, trusted, validation, random }),
     privacy:

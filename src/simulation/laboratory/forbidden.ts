@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { needsOf, trustsLosses, weighsBySamples } from "../../aggregation/needsOf.ts";
+import { sendsBeside } from "../../learning/algorithms/sendsBeside.ts";
 import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
+import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
 import type { FederationConfig } from "./cellConfig.ts";
 import { samplingOf } from "./privateUploads.ts";
 
@@ -13,6 +15,9 @@ interface Impossibility {
 }
 
 const attacked = ({ attack }: FederationConfig): boolean => attack !== undefined;
+
+const scheduled = ({ schedule }: FederationConfig): boolean => schedule !== undefined;
+const voting = ({ server }: FederationConfig): boolean => server !== undefined && isEnsemble(server);
 
 const IMPOSSIBLE: readonly Impossibility[] = [
   {
@@ -31,6 +36,12 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       client?.name === "scaffold" && client.option === "II" && "momentum" in training && training.momentum > 0,
     because:
       "SCAFFOLD's option II reads the control variate off the way walked, which momentum bends; set training.momentum to 0 or take option I",
+  },
+  {
+    when: ({ client, serverOptimiser }) =>
+      sendsBeside(client) && serverOptimiser !== undefined && serverOptimiser.name !== "none",
+    because:
+      "the client algorithm sends tensors beside the model, which a server optimiser would move as if they were updates; leave serverOptimiser out",
   },
   {
     when: ({ privacy, client }) => privacy?.mode === "record" && client !== undefined && client.name !== "fedavg",
@@ -60,6 +71,52 @@ const IMPOSSIBLE: readonly Impossibility[] = [
   {
     when: ({ scoring, serverData }) => scoring !== undefined && serverData.validation === 0,
     because: "scores need samples to measure on; set serverData.validation",
+  },
+  {
+    when: (cell) => scheduled(cell) && cell.server !== undefined,
+    because: "a server strategy takes the updates of a round together, and a schedule has no rounds; take one of both",
+  },
+  {
+    when: (cell) => scheduled(cell) && cell.privacy !== undefined && cell.privacy.mode !== "none",
+    because: "accounts of privacy count rounds and their cohorts, and a schedule has neither; leave privacy out",
+  },
+  {
+    when: (cell) => scheduled(cell) && attacked(cell),
+    because: "attacks are crafted against the updates of a cohort, and a schedule has none; leave the attack out",
+  },
+  {
+    when: (cell) =>
+      scheduled(cell) && (cell.aggregation.rule !== "weighted-mean" || cell.aggregation.before !== undefined),
+    because: "what arrives is weighed by the schedule's own policy; leave aggregation out",
+  },
+  {
+    when: (cell) => scheduled(cell) && cell.serverOptimiser !== undefined && cell.serverOptimiser.name !== "none",
+    because: "the length of a step is the schedule's own (mixing, stepSize); leave serverOptimiser out",
+  },
+  {
+    when: (cell) => scheduled(cell) && cell.scoring !== undefined,
+    because: "contributions are those to a round, and a schedule has none; leave scoring out",
+  },
+  {
+    when: (cell) => scheduled(cell) && cell.update.downlink !== undefined,
+    because:
+      "a compressed downlink follows the model from round to round, and with a schedule members miss versions; leave update.downlink out",
+  },
+  {
+    when: (cell) => scheduled(cell) && cell.participation !== 1,
+    because: "how many members work at a time is schedule.concurrency; leave participation out",
+  },
+  {
+    when: ({ schedule, members }) => (schedule?.concurrency ?? 1) > members,
+    because: "schedule.concurrency is above the number of members",
+  },
+  {
+    when: ({ schedule, training }) => schedule?.name === "fedqs" && schedule.learningRate !== training.learningRate,
+    because: "FedQS starts from the members' own learning rate; set schedule.learningRate to training.learningRate",
+  },
+  {
+    when: (cell) => voting(cell) && cell.evaluate.jacobianSamples > 0,
+    because: "an ensemble is no function whose Jacobian could be measured; leave evaluate.jacobianSamples out",
   },
   {
     when: ({ participation, members }) => Math.ceil(participation * members) < 1,

@@ -28,7 +28,8 @@ export interface RoundFacts {
   readonly trainingSeconds: number;
 }
 
-interface Trained {
+/** What a member has trained. */
+export interface Trained {
   readonly member: Member;
   readonly outcome: LocalOutcome;
 }
@@ -120,7 +121,7 @@ async function train(
 }
 
 /** What leaves each member: honest updates as a node prepares them, crafted ones in place of the attackers' own. */
-async function prepareUploads(
+export async function prepareUploads(
   federation: Federation,
   round: number,
   trained: readonly Trained[],
@@ -170,19 +171,20 @@ async function prepareUploads(
 }
 
 /**
- * Verifies coded bytes as a validator does: all of them in the first round, then those that `prepareUpdate` did not make. What it makes it has decoded and
+ * Verifies coded bytes as a validator does: all of them (by default in the first round), or those that `prepareUpdate` did not make. What it makes it has decoded and
  * held against the bounds itself, so verifying it again (three readings and an inflation each) would only cost the simulation a third of its speed.
  */
-async function judge(
+export async function judge(
   { layout, bounds, config, master }: Federation,
   round: number,
   uploads: readonly Upload[],
+  all = round === 1,
 ): Promise<{ accepted: readonly Upload[]; refused: readonly { id: number; reason: string }[] }> {
   const accepted: Upload[] = [];
   const refused: { id: number; reason: string }[] = [];
   const context = { layout, codec: config.update.codec, bounds, master, place: placeOf(round) };
   for (const one of uploads) {
-    const reason = round === 1 || one.forged ? await refusalOf(one.prepared.payload, context) : undefined;
+    const reason = all || one.forged ? await refusalOf(one.prepared.payload, context) : undefined;
     if (reason === undefined) accepted.push(one);
     else refused.push({ id: one.member.id, reason });
   }

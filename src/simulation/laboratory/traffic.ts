@@ -20,7 +20,7 @@ export class Traffic {
   }
 
   /** @param downlinkBytes of the model's coded movement; undefined: the float view is sent. */
-  add({ invited, uplinkBytes }: RoundFacts, downlinkBytes?: number): void {
+  add({ invited, uplinkBytes }: Pick<RoundFacts, "invited" | "uplinkBytes">, downlinkBytes?: number): void {
     this.#uplink += uplinkBytes + UPLOAD_OVERHEAD * invited.length;
     this.#downlink += (downlinkBytes ?? this.#stateBytes) * invited.length;
     this.#dense += (this.#modelBytes + UPLOAD_OVERHEAD) * invited.length;

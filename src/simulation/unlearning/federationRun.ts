@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toHex } from "../../protocol/bytes.ts";
+import { ConfigError } from "../../protocol/errors.ts";
 import { splitMaster } from "../../protocol/grid.ts";
 import { keccak256 } from "../../protocol/hash.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
+import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
 import type { FederationConfig } from "../laboratory/cellConfig.ts";
 import { assemble, type Federation, type Member, type Surroundings } from "../laboratory/federation.ts";
 import { simulateRound } from "../laboratory/simulateRound.ts";
@@ -28,6 +30,8 @@ export async function recordFederation(
   surroundings: Surroundings & { readonly kernels: WideKernels },
   every = 5,
 ): Promise<ReplayableRun> {
+  if (config.schedule !== undefined || (config.server !== undefined && isEnsemble(config.server)))
+    throw new ConfigError("Only a run of rounds with one model is replayed; leave out `schedule` and the ensemble.");
   const federation = await assemble(config, seed, surroundings);
   const resumable =
     federation.attackers === undefined && federation.privacy === undefined && federation.server === undefined;

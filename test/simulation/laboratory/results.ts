@@ -17,8 +17,8 @@ export function resultOf(
     seed,
     parameters: 100,
     points: [
-      { round: 0, accuracy: 0.1, loss: 2.3, clientMean: null, clientStd: null },
-      { round: 5, accuracy: final.accuracy ?? 0.5, loss: 1, clientMean: null, clientStd: null },
+      { round: 0, time: null, accuracy: 0.1, loss: 2.3, clientMean: null, clientStd: null },
+      { round: 5, time: null, accuracy: final.accuracy ?? 0.5, loss: 1, clientMean: null, clientStd: null },
     ],
     final: {
       accuracy: 0.5,
