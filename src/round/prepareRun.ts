@@ -3,6 +3,7 @@ import { laboratoryOnly } from "../aggregation/needsOf.ts";
 import { ruleIdOf } from "../aggregation/rules.ts";
 import { encodeDataset } from "../data/encodeDataset.ts";
 import { laboratoryOnly as clientForLaboratory } from "../learning/algorithms/laboratoryOnly.ts";
+import { sendsBeside } from "../learning/algorithms/sendsBeside.ts";
 import { SCORING } from "../protocol/attestedScores.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
 import { encodeCheckpoint, modelRoot } from "../protocol/checkpoint.ts";
@@ -49,6 +50,11 @@ export async function prepareRun(
   if (refused !== undefined) throw new ConfigError(refused, { rule: draft.aggregation.rule });
   const clientRefused = clientForLaboratory(draft.client);
   if (clientRefused !== undefined) throw new ConfigError(clientRefused, { client: draft.client?.name });
+  if (sendsBeside(draft.client) && serverOptimiserOf(draft) !== undefined)
+    throw new ConfigError(
+      `The client algorithm ${draft.client?.name} sends tensors beside the model, which a server optimiser would move as if they were updates. Leave serverOptimiser out.`,
+      { client: draft.client?.name, serverOptimiser: draft.serverOptimiser?.name },
+    );
   const publish = async (bytes: Uint8Array): Promise<Hex> => {
     const id = await store.put(bytes);
     await store.serve(id);

@@ -112,8 +112,14 @@ describe("foedus run prepare", () => {
     const folder = await temporaryFolder(t);
     const at = (name: string) => join(folder, name);
     await writeFile(at("held-out.csv"), "1,2,0\n");
-    const prepare = async (client: object, training: object = { ...RECIPE.training, momentum: 0 }) => {
-      await writeFile(at("recipe.yaml"), stringify({ ...RECIPE, client, training }));
+    const prepare = async (
+      client: object,
+      training: object = { ...RECIPE.training, momentum: 0 },
+      optimised = false,
+    ) => {
+      const { serverOptimiser, ...recipe } = RECIPE;
+      const server = optimised ? { serverOptimiser } : {};
+      await writeFile(at("recipe.yaml"), stringify({ ...recipe, ...server, client, training }));
       const [heldOut, out, store] = [at("held-out.csv"), at("run.json"), `helia:${at("store")}`];
       return prepareRunFile({ recipe: at("recipe.yaml"), heldOut, store, initSeed: "s", out });
     };
@@ -137,6 +143,7 @@ describe("foedus run prepare", () => {
       [{ name: "fedavg" }, { ...RECIPE.training, localEpochs: 1 }, /state exactly one of localSteps and localEpochs/],
     ] as const)
       await assert.rejects(prepare(client, training), { code: "BAD_CONFIG", message });
+    await assert.rejects(prepare({ name: "scaffold" }, undefined, true), { message: /Leave serverOptimiser out/ });
   });
 
   it("publishes no held-out set where scoring is attested, and needs one where it is exact", async (t) => {

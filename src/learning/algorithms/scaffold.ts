@@ -41,10 +41,18 @@ export function scaffold({ option }: ClientConfigOf<"scaffold">, plan: TrainingP
       const next =
         option === "I"
           ? (await shardGradient(model, start, task.shard, task.signal)).gradient
-          : own.map((c, i) => c - (control[i] as number) - (delta[i] as number) / (result.steps * plan.learningRate));
+          : variateOf(own, control, delta, result.steps * plan.learningRate);
       requireFinite(next, plan);
-      const change = next.map((c, i) => (c - (own[i] as number)) * task.participation + 0);
+      const change = difference(next, own).map((value) => value * task.participation + 0);
       return { delta: joined(delta, change), trainLoss: result.trainLoss, local: { ...task.local, control: next } };
     },
   };
+}
+
+/** c_i − c + (w^t − w_i)/(k·η). */
+function variateOf(own: Float32Array, control: Float32Array, delta: Float32Array, length: number): Float32Array {
+  const next = new Float32Array(own.length);
+  for (let i = 0; i < next.length; i++)
+    next[i] = (own[i] as number) - (control[i] as number) - (delta[i] as number) / length;
+  return next;
 }

@@ -5,6 +5,7 @@ import { gather } from "../../../src/learning/algorithms/batches.ts";
 import { metaGradient, splitBatch } from "../../../src/learning/algorithms/fedMeta.ts";
 import { normalisedRows } from "../../../src/learning/algorithms/functional.ts";
 import { mostImportant } from "../../../src/learning/algorithms/partialExchange.ts";
+import { sendsBeside } from "../../../src/learning/algorithms/sendsBeside.ts";
 import { auxiliaryTensors, initialState, localAlgorithm } from "../../../src/learning/algorithms/table.ts";
 import { meanLoss } from "../../../src/learning/evaluate.ts";
 import { TRAINING } from "../../../src/learning/model.ts";
@@ -182,6 +183,25 @@ describe("aggregation in function space", () => {
 });
 
 describe("what travels", () => {
+  it("every algorithm says whether it sends anything beside the model", () => {
+    const config = { kind: "logistic", inputs: 4, classes: 3 } as const;
+    const plain: TrainingPlan = { ...PLAN, momentum: 0 };
+    for (const more of [
+      ...["fedavg", "fedsgd", "local-sgd", "fedprox", "scaffold", "moon", "spfl", "msdfl", "hmsdfl", "fedeba"],
+      ...["fedmeta", "partial", "fedpa", "sam"],
+    ]
+      .map((name): Record<string, unknown> => ({ name }))
+      .concat(
+        { name: "fedeba", gradientAlpha: 0 },
+        { name: "fedmeta", learnRates: true },
+        { name: "functional", samples: 3 },
+        ...["naive", "freezeA", "stack", "svd"].map((mode) => ({ name: "lora", rank: 1, mode })),
+      )) {
+      const client = clientSchema.parse(more);
+      assert.equal(sendsBeside(client), auxiliaryTensors(client, plain, config).length > 0, JSON.stringify(more));
+    }
+    assert.equal(sendsBeside(undefined), false);
+  });
   it("is known from the model's shape alone", () => {
     const config = { kind: "logistic", inputs: 4, classes: 3 } as const;
     const plain: TrainingPlan = { ...PLAN, momentum: 0 };
