@@ -22,7 +22,7 @@ import { CONFIG, clusters, honestUpdates, mean, PLAN, train } from "./federation
 const SMALL: Readonly<Record<string, Record<string, unknown>>> = {
   "fltrust-root": { samples: 30 },
   fedredefense: { core: { kind: "probes", probes: 4 } },
-  "fedredefense, distilled": { core: { kind: "distilled", iterations: 3 } },
+  "fedredefense, distilled": { core: { kind: "distilled", iterations: 3, threshold: { kind: "mad" } } },
   feddf: { steps: 5, batchSize: 16 },
   fedmcon: { steps: 3 },
   pfedgpa: { minVectors: 4, components: 3, training: { steps: 5, hidden: 8 } },
@@ -109,6 +109,15 @@ describe("server strategies", () => {
       await assert.rejects(aggregateWith(strategy, bad), { code: "BAD_INPUT" });
     });
   }
+
+  for (const name of ["fltrust-root", "fedredefense", "fedredefense, distilled", "pfedgpa"])
+    it(`${name}: equal updates come out as they are, nobody dropped`, async () => {
+      const [first] = updates as [MemberUpdate];
+      const equal = updates.map((update) => ({ ...update, delta: first.delta }));
+      const { outcome } = await aggregateWith(serverStrategyOf(configOf(name), resources), equal);
+      assert.ok(outcome.kept.every((kept) => kept));
+      assert.ok(outcome.delta.every((value, j) => Math.abs(value - (first.delta[j] as number)) < 1e-12));
+    });
 
   it("take models with dropout, whose units a server's own gradients keep, and with other architectures", async () => {
     const cnn: ModelConfig = {

@@ -60,8 +60,10 @@ export function fedRedefenseDistilled(
       const parameters = head(round.parameters, model.parameterCount);
       const sets = new Map(state.sets);
       const errors: number[] = [];
+      // Newcomers of a round start alike, so that equal updates are judged alike.
+      const fresh = freshDistilledSet(model, perClass, round.random);
       for (const { member, delta } of round.updates) {
-        const start = sets.get(member) ?? freshDistilledSet(model, perClass, round.random.derive("member", member));
+        const start = sets.get(member) ?? fresh;
         const { set, error } = await reconstruct(model, parameters, head(delta, parameters.length), start, options);
         sets.set(member, set);
         errors.push(error);
