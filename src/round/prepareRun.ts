@@ -48,7 +48,10 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const refused = laboratoryOnly(draft.aggregation);
   if (refused !== undefined) throw new ConfigError(refused, { rule: draft.aggregation.rule });
-  const clientRefused = clientForLaboratory(draft.client);
+  const clientRefused = clientForLaboratory(
+    draft.client,
+    draft.layout.map(({ name }) => name),
+  );
   if (clientRefused !== undefined) throw new ConfigError(clientRefused, { client: draft.client?.name });
   if (sendsBeside(draft.client) && serverOptimiserOf(draft) !== undefined)
     throw new ConfigError(

@@ -139,6 +139,7 @@ describe("foedus run prepare", () => {
       [{ name: "scaffold" }, RECIPE.training, /option II .* set momentum to 0/],
       [{ name: "adapters" }, undefined, /"client\.name" is not valid \(adapters are bottleneck layers/],
       [{ name: "lora", rank: 1, mode: "naive" }, undefined, /every score would be 0\. Take mode "stack"/],
+      [{ name: "partial", local: ["layer1.weight", "layer1.bias"] }, undefined, /members would train alone/],
       [{ name: "functional", samples: 3 }, undefined, /moves predictions and no model/],
       [{ name: "fedavg" }, { ...RECIPE.training, localEpochs: 1 }, /state exactly one of localSteps and localEpochs/],
     ] as const)

@@ -12,9 +12,10 @@ import { difference } from "./vectors.ts";
 /**
  * Partial exchange (FedPer, FedRep; spec B15): tensors named in `local` never leave the member and are put back before it trains and when it
  * evaluates its own model. Of the others the most important travel, by ‖Δ_l‖²/d_l, each that still fits in `budget` coordinates; the rest is
- * sent as 0, so that the mean over all members is what the aggregation divides by, not over those that sent a tensor.
+ * sent as 0, so that the mean over all members is what the aggregation divides by, not over those that sent a tensor. With all tensors local
+ * every member trains alone.
  *
- * @throws ConfigError for a name that the model does not have, and when nothing would be shared.
+ * @throws ConfigError for a name that the model does not have.
  */
 export function partialExchange(
   { local: names, budget }: ClientConfigOf<"partial">,
@@ -27,7 +28,6 @@ export function partialExchange(
     throw new ConfigError(`The model has no tensor "${unknown}" to keep local; it has ${[...known].join(", ")}.`);
   const kept = model.layout.filter(({ name }) => names.includes(name));
   const shared = model.layout.filter(({ name }) => !names.includes(name));
-  if (shared.length === 0) throw new ConfigError("All tensors are local: nothing would be shared. Name fewer.");
   const own = (task: LocalTask): Float32Array => {
     const parameters = receivedState(task, model).parameters.slice();
     for (const { name, offset } of kept) {
