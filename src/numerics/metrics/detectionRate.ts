@@ -18,14 +18,14 @@ export function detectionRate(
   for (const i of order) if (Number.isNaN(scores[i])) throw new RangeError(`Score ${i} is NaN, which has no rank.`);
   order.sort((a, b) => (scores[b] as number) - (scores[a] as number));
   const positives = order.filter((i) => positive[i]).length;
-  const allowed = falsePositiveRate * (order.length - positives);
+  const negatives = order.length - positives;
   let [found, falseAlarms, best] = [0, 0, 0];
   for (const [place, i] of order.entries()) {
     if (positive[i]) found += 1;
     else falseAlarms += 1;
     const next = order[place + 1];
-    if (falseAlarms > allowed) break;
+    if (falseAlarms / negatives > falsePositiveRate) break;
     if (next === undefined || scores[next] !== scores[i]) best = found;
   }
-  return positives === order.length ? Number.NaN : best / positives;
+  return negatives === 0 ? Number.NaN : best / positives;
 }

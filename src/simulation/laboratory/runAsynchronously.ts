@@ -58,7 +58,8 @@ export async function runAsynchronously(
   const byId = new Map(members.map((member) => [member.id, member]));
   const memberOf = (id: number): Member => byId.get(id) as Member;
   const concurrency = Math.min(schedule.concurrency ?? members.length, members.length);
-  const uploads: AsyncUpload[] = [];
+  const uploads: Pick<AsyncUpload, "task" | "bytes">[] = [];
+  const underWay = new Map<number, AsyncUpload>();
   const directions = new Directions(federation);
   let trainingSeconds = 0;
 
@@ -78,7 +79,8 @@ export async function runAsynchronously(
     });
     trainingSeconds += (performance.now() - started) / 1000;
     const upload = await uploadOf(federation, member, task, outcome, view);
-    uploads.push(upload);
+    uploads.push({ task, bytes: upload.bytes });
+    underWay.set(member.id, upload);
     return upload;
   };
 
@@ -102,7 +104,7 @@ export async function runAsynchronously(
     policy: {
       ...policy,
       arrive(id) {
-        const upload = uploads.findLast(({ task }) => task.member === id) as AsyncUpload;
+        const upload = underWay.get(id) as AsyncUpload;
         adopt(memberOf(id), upload, config.update.errorFeedback);
         directions.sent(id, upload.delta);
         policy.arrive?.(id);
@@ -190,7 +192,10 @@ function adopt(member: Member, { outcome, residual, task }: AsyncUpload, errorFe
 }
 
 /** The uploads that had ended when the run did: the first by their end, of equal ones the lower member's. */
-function finishedFirst(uploads: readonly AsyncUpload[], count: number): readonly AsyncUpload[] {
+function finishedFirst<Upload extends Pick<AsyncUpload, "task">>(
+  uploads: readonly Upload[],
+  count: number,
+): readonly Upload[] {
   return uploads
     .toSorted((a, b) => a.task.finishesAt - b.task.finishesAt || a.task.member - b.task.member)
     .slice(0, count);
