@@ -3,16 +3,19 @@ import type { LocalAlgorithm } from "../learning/algorithms/localAlgorithm.ts";
 import { meanLoss } from "../learning/evaluate.ts";
 import type { Model } from "../learning/model.ts";
 import type { Dataset } from "../protocol/dataset.ts";
-import { keyedRandom } from "../protocol/random.ts";
+import { keyedRandom, type Random } from "../protocol/random.ts";
 import type { ClientAlgorithm, TrainingTask } from "./clientAlgorithm.ts";
+
+/** What a round's training draws from, beginning with the order of batches. */
+export type TrainingStream = (run: bigint, round: number) => Random;
 
 export interface LocalTrainingOptions {
   /** The recipe's client algorithm, on this model. */
   readonly algorithm: LocalAlgorithm;
   readonly model: Model;
   readonly shard: Dataset;
-  /** Makes the order of batches this member's own and repeatable. */
-  readonly seed: string;
+  /** Makes the order of batches this member's own and repeatable: a text that names the streams, or the streams themselves. */
+  readonly seed: string | TrainingStream;
   /** What the machine can do, for algorithms with tiers (`LocalTask.resource`). */
   readonly resource?: number | undefined;
 }
@@ -22,16 +25,17 @@ export function localTraining({ algorithm, model, shard, seed, resource }: Local
   // The state goes on after the model with what algorithms send beside it.
   const receivedLoss = ({ state }: TrainingTask): Promise<number> =>
     meanLoss(model, state.subarray(0, model.parameterCount), shard);
+  const stream: TrainingStream =
+    typeof seed === "string" ? (run, round) => keyedRandom(seed, "training", run, round) : seed;
   return {
     async train(task, signal) {
       const { run, round, state, local, participation } = task;
       const loss = await receivedLoss(task);
-      const random = keyedRandom(seed, "training", run, round);
       const outcome = await algorithm.train({
         round,
         state,
         shard,
-        random,
+        random: stream(run, round),
         local,
         participation,
         signal,

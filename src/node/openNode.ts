@@ -9,11 +9,19 @@ import type { ContentStore } from "../protocol/contentStore.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { keccak256, tag } from "../protocol/hash.ts";
 import type { LedgerReader } from "../protocol/ledger.ts";
+import { keyedRandom } from "../protocol/random.ts";
+import { recordPrivateTraining } from "../round/recordPrivateTraining.ts";
 import { openEngine } from "./engine.ts";
-import { localTraining } from "./localTraining.ts";
+import { localTraining, type TrainingStream } from "./localTraining.ts";
+import { openMemberPrivacy } from "./memberPrivacy.ts";
 import type { NodeContext } from "./nodeContext.ts";
 import { NodeState } from "./nodeState.ts";
 import type { NodeConfig } from "./options.ts";
+
+export interface NodeSurroundings extends Surroundings {
+  /** In place of the configuration's seed, for a simulation that trains on the same draws elsewhere. */
+  readonly trainingStream?: TrainingStream | undefined;
+}
 
 /** A node ready for `runNode(context)`. */
 export interface OpenedNode {
@@ -31,7 +39,10 @@ export interface OpenedNode {
  *
  * @throws ConfigError, DataError, LearningError for what the operator must change; ChainUnreachable; the signal's reason.
  */
-export async function openNode(config: NodeConfig, { logger, signal }: Surroundings): Promise<OpenedNode> {
+export async function openNode(
+  config: NodeConfig,
+  { logger, signal, trainingStream }: NodeSurroundings,
+): Promise<OpenedNode> {
   await using opening = new AsyncDisposableStack();
   const {
     keys,
@@ -44,7 +55,16 @@ export async function openNode(config: NodeConfig, { logger, signal }: Surroundi
   const engine = await openEngine(config.engine, config.passphrase.env);
   opening.defer(() => engine.dispose());
   const model = await engine.load(run.recipe.model);
-  const algorithm = localAlgorithm(run.recipe.client, run.recipe.training, model);
+  const { training } = run.recipe;
+  const privacy = await openMemberPrivacy(
+    config,
+    { run, ledger, store, memberId, samples: shard.size, logger, signal },
+    opening,
+  );
+  const algorithm =
+    privacy?.records === undefined
+      ? localAlgorithm(run.recipe.client, training, model)
+      : recordPrivateTraining(training, model, privacy.records);
   requireLayout(run, model, algorithm.auxiliary);
   logger.info(
     { run: run.run.toString(), recipe: run.recipe.name, member: memberId, samples: shard.size, engine: engine.name },
@@ -55,11 +75,13 @@ export async function openNode(config: NodeConfig, { logger, signal }: Surroundi
     ...run,
     ledger,
     store,
-    algorithm: localTraining({ algorithm, model, shard, seed, resource: config.resource }),
+    algorithm: localTraining({ algorithm, model, shard, seed: trainingStream ?? seed, resource: config.resource }),
     state: new NodeState(config.state, run.run),
     logger,
     signal,
     memberId,
+    codecStream: (round) => keyedRandom(seed, "codec", run.run, round),
+    privacy,
   };
   const resources = opening.move();
   return { context, store, samples: shard.size, close: () => resources.disposeAsync() };

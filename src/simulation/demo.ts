@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { type AuditReport, auditRun } from "../audit/auditRun.ts";
-import { Administration } from "../chain/administration.ts";
-import { ChainEndpoint } from "../chain/chainEndpoint.ts";
-import { deployFederation } from "../chain/deploy.ts";
-import { type Deployment, writeDeployment } from "../chain/deployment.ts";
+import type { AuditReport } from "../audit/auditRun.ts";
+import type { Administration } from "../chain/administration.ts";
+import type { ChainEndpoint } from "../chain/chainEndpoint.ts";
+import type { Deployment } from "../chain/deployment.ts";
 import { type EmbeddedChain, startEmbeddedChain } from "../chain/embeddedChain.ts";
 import { connectLedger } from "../chain/ledgerClient.ts";
-import { recoverSigner } from "../chain/recoverSigner.ts";
 import { callIn, gasOfCalls, verificationGas } from "../chain/traffic.ts";
 import { deal } from "../data/deal.ts";
 import { readDigits } from "../data/readDigits.ts";
@@ -17,28 +15,28 @@ import { createAgreedEngine } from "../learning/engines/agreed.ts";
 import { initialiseParameters } from "../learning/layout.ts";
 import { bindingChallenge, bindingVector, evaluateBinding } from "../protocol/binding.ts";
 import { hasBit } from "../protocol/bitmap.ts";
-import { toHex } from "../protocol/bytes.ts";
 import { checkpointSize } from "../protocol/checkpoint.ts";
 import { contentIdOfDigest } from "../protocol/contentId.ts";
 import type { Dataset } from "../protocol/dataset.ts";
-import type { LedgerReader } from "../protocol/ledger.ts";
 import type { Logger } from "../protocol/logger.ts";
 import { keyedRandom } from "../protocol/random.ts";
 import { MAX_RECIPE_BYTES } from "../protocol/recipe.ts";
-import { verifyReportedLoss } from "../proving/verifyReportedLoss.ts";
 import { renderReport } from "../report/renderReport.ts";
 import type { RoundReport, RunReport } from "../report/runReport.ts";
 import { prepareRun } from "../round/prepareRun.ts";
 import { loadRunContext, proofDomain } from "../round/runContext.ts";
-import { isClosed, roundState } from "../round/waitForRound.ts";
 import { openStore } from "../storage/openStore.ts";
+import { auditAsAuditor } from "./auditAsAuditor.ts";
 import { type DemoFaults, demoFaults, validatorFault } from "./demoFaults.ts";
 import { type FederationFiles, layOutFederation, writeParticipantFiles } from "./demoFederation.ts";
 import type { DemoOptions } from "./demoOptions.ts";
 import { demoRecipe } from "./demoRecipe.ts";
 import { type Aggregator, type Expectation, judgeDemo } from "./demoVerdict.ts";
-import { evaluateCheckpoint, observeRound, type RunObserver } from "./observeRun.ts";
-import { asProcess, inProcess, type Participant, type ParticipantPlan } from "./participants.ts";
+import { followRun, settledAndClaimed } from "./followRun.ts";
+import { namedLogger } from "./namedLogger.ts";
+import { type EvaluatingObserver, evaluateCheckpoint, type RunObserver } from "./observeRun.ts";
+import { openConsortium } from "./openConsortium.ts";
+import { asProcess, firstFailure, inProcess, type Participant, type ParticipantPlan } from "./participants.ts";
 import { startRpcProxy } from "./rpcProxy.ts";
 import { playDishonestOperator, type TamperingResult } from "./tampering.ts";
 
@@ -99,12 +97,10 @@ export async function runDemo(
     validators: options.validators,
     accounts: chain.accounts,
   });
-  const deployment = await deploy(chain, files);
-  await writeDeployment(files.deploymentFile, deployment);
-  const endpoint = await ChainEndpoint.connect({ rpcUrl: chain.rpcUrl, pollingMs: 50 });
-  resources.defer(() => endpoint.close());
-  const admin = new Administration(endpoint, deployment.addresses, accountKey(chain, 0));
-  const memberIds = await admit(admin, files);
+  const { deployment, endpoint, admin, memberIds } = await openConsortium(chain, files, resources, {
+    maxSamples: ({ shard }) => 2 * shard.size,
+    auditor: true,
+  });
 
   clock.enter("run");
   const sponsor = await openStore({
@@ -127,7 +123,7 @@ export async function runDemo(
   const context = await loadRunContext(ledger, sponsor, run);
   const engine = await createAgreedEngine(context.recipe.scoring.engine);
   resources.defer(() => engine.dispose());
-  const observer: RunObserver = {
+  const observer: EvaluatingObserver = {
     ...context,
     endpoint,
     ledger,
@@ -145,8 +141,12 @@ export async function runDemo(
   resources.defer(() => federation.stop());
   const memberNames = new Map(files.members.map(({ name }, i) => [memberIds[i] as number, name]));
   const rounds = await Promise.race([
-    followRun(observer, audience, memberNames, signal, async (round) => {
-      if (round === faults.killed.round) await federation.restartKilled();
+    followRun(observer, signal, {
+      onProgress: (text, done, total) => audience.progress(text, done, total),
+      onRound: (report) => audience.round(report, memberNames),
+      onClosed: async (round) => {
+        if (round === faults.killed.round) await federation.restartKilled();
+      },
     }),
     federation.failed,
   ]);
@@ -158,10 +158,10 @@ export async function runDemo(
   clock.enter("audit");
   const head = (await ledger.runView(run)).head;
   const audit = (endpoints: { rpcUrl: string; storeUrl?: string }, watch: boolean): Promise<AuditReport> =>
-    auditOnce(
+    auditAsAuditor(
       deployment,
       endpoints,
-      { run, head, store, files, observer },
+      { run, head, store, auditor: files.auditor },
       (done, total) => watch && audience.progress("replaying", done, total),
     );
   const auditReport = await audit({ rpcUrl: chain.rpcUrl }, true);
@@ -279,39 +279,6 @@ async function dealDigits({ nodes, seed }: DemoOptions): Promise<{ shards: reado
   return { shards: deal(rest, nodes, { kind: "dirichlet", alpha: 0.3 }, keyedRandom(seed, "deal")), heldOut };
 }
 
-function accountKey(chain: EmbeddedChain, index: number): `0x${string}` {
-  return (chain.accounts[index] as { privateKey: `0x${string}` }).privateKey;
-}
-
-async function deploy(chain: EmbeddedChain, files: FederationFiles): Promise<Deployment> {
-  return deployFederation({
-    endpoint: { rpcUrl: chain.rpcUrl },
-    deployerKey: accountKey(chain, 0),
-    admin: (chain.accounts[0] as { address: string }).address,
-    validators: files.validators.map(({ keys }) => ({
-      signer: keys.address,
-      encryptionKey: toHex(keys.encryptionPublicKey),
-    })),
-    developmentToken: true,
-  });
-}
-
-async function admit(admin: Administration, files: FederationFiles): Promise<number[]> {
-  const memberIds: number[] = [];
-  // One after the other: ids are given in the order of the transactions, and the same seed must give everybody the same id.
-  for (const { name, keys, shard } of files.members) {
-    const { memberId } = await admin.admitMember({
-      signer: keys.address,
-      encryptionKey: toHex(keys.encryptionPublicKey),
-      maxSamples: 2 * shard.size,
-      name,
-    });
-    memberIds.push(memberId);
-  }
-  await admin.admitAuditor({ signer: files.auditor.address, encryptionKey: toHex(files.auditor.encryptionPublicKey) });
-  return memberIds;
-}
-
 async function openTheRun(
   options: DemoOptions,
   admin: Administration,
@@ -400,17 +367,7 @@ async function startParticipants(
   for (const validator of validators) validator.start(validator === doomed ? { rpcUrl: proxy.url } : {});
   for (const member of members) member.start();
   return {
-    failed: Promise.race(
-      [...members, ...validators].map(({ finished, name }) =>
-        finished.then(
-          () => new Promise<never>(() => {}),
-          (error: unknown) =>
-            Promise.reject(
-              new Error(`${name} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error }),
-            ),
-        ),
-      ),
-    ),
+    failed: firstFailure([...members, ...validators]),
     async restartKilled() {
       if (!killed) return;
       await doomed.kill();
@@ -424,127 +381,6 @@ async function startParticipants(
   };
 }
 
-/** Follows the run to its end; each closed round is described once. */
-async function followRun(
-  observer: RunObserver,
-  audience: DemoAudience,
-  memberNames: ReadonlyMap<number, string>,
-  signal: AbortSignal,
-  onClosed: (round: number) => Promise<void>,
-): Promise<RoundReport[]> {
-  const { ledger, run, params } = observer;
-  const reports: RoundReport[] = [];
-  const described: Promise<void>[] = [];
-  let since = performance.now();
-  for (let next = 1; ; ) {
-    signal.throwIfAborted();
-    const view = await ledger.runView(run);
-    if (view.lastRound < next) {
-      if (view.ended) break;
-      audience.progress("waiting for the next round", next - 1, params.rounds);
-      await ledger.waitForBlockAfter(await ledger.blockNumber(), signal);
-      continue;
-    }
-    const state = await roundState(ledger, run, next);
-    if (!isClosed(state)) {
-      const { commits, invited, facts } = state.round;
-      const counts = {
-        committing: `${commits}/${invited}`,
-        judging: `${facts.verdicts}/${facts.validators}`,
-        attesting: `${facts.attestations}/${facts.validators}`,
-      } as Record<string, string>;
-      audience.progress(
-        `round ${next}${state.round.closing ? " (closing)" : ""}: ${state.phase} ${counts[state.phase] ?? ""}`,
-        next - 1,
-        params.rounds,
-      );
-      await ledger.waitForBlockAfter(state.block, signal);
-      continue;
-    }
-    await onClosed(next);
-    const seconds = (performance.now() - since) / 1000;
-    since = performance.now();
-    const round = next++;
-    // Described beside the next round, in order.
-    const before = described.at(-1) ?? Promise.resolve();
-    const description = before.then(async () => {
-      const report = await observeRound(observer, round, seconds);
-      reports.push(report);
-      audience.round(report, memberNames);
-    });
-    // Its failure is the run's, and is told when the run is over.
-    description.catch(() => {});
-    described.push(description);
-  }
-  await Promise.all(described);
-  return reports;
-}
-
-async function settledAndClaimed(
-  ledger: LedgerReader,
-  run: bigint,
-  memberIds: readonly number[],
-  signal: AbortSignal,
-): Promise<void> {
-  for (;;) {
-    signal.throwIfAborted();
-    if ((await ledger.runView(run)).settled) {
-      const standings = await Promise.all(memberIds.map((memberId) => ledger.standingOf(run, memberId)));
-      if (standings.every(({ reward, claimed }) => reward === 0n || claimed)) return;
-    }
-    await ledger.waitForBlockAfter(await ledger.blockNumber(), signal);
-  }
-}
-
-/** One audit by a registered auditor with its own connections; the store is an honest peer unless a URL is given. */
-async function auditOnce(
-  deployment: Deployment,
-  endpoints: { rpcUrl: string; storeUrl?: string },
-  subject: {
-    run: bigint;
-    head: `0x${string}`;
-    store: Awaited<ReturnType<typeof openStore>>;
-    files: FederationFiles;
-    observer: RunObserver;
-  },
-  onProgress: (done: number, total: number) => void,
-): Promise<AuditReport> {
-  await using resources = new AsyncDisposableStack();
-  const ledger = await connectLedger({
-    rpcUrl: endpoints.rpcUrl,
-    pollingMs: 50,
-    addresses: deployment.addresses,
-    chainId: deployment.chainId,
-  });
-  resources.defer(() => ledger.close());
-  const { auditor } = subject.files;
-  let { store } = subject;
-  if (endpoints.storeUrl !== undefined) {
-    store = await openStore({ kind: "gateway", url: endpoints.storeUrl });
-    resources.defer(() => store.close());
-  }
-  return await auditRun(
-    {
-      ledger,
-      store,
-      recoverSigner,
-      verifyLossProof: (statement) => verifyReportedLoss(statement),
-      fetchTimeoutMs: 15_000,
-      key: { publicKey: toHex(auditor.encryptionPublicKey), privateKey: auditor.encryptionPrivateKey },
-    },
-    {
-      run: subject.run,
-      head: subject.head,
-      loadModel: async (config, agreed) => {
-        const engine = await createAgreedEngine(agreed);
-        resources.defer(() => engine.dispose());
-        return engine.load(config);
-      },
-      onRound: onProgress,
-    },
-  );
-}
-
 /** The round that the operator lies about: in the middle of the run. */
 function targetOf(rounds: readonly RoundReport[]): number {
   const finalised = rounds.filter(({ closing, outcome }) => !closing && outcome === "finalised");
@@ -552,7 +388,7 @@ function targetOf(rounds: readonly RoundReport[]): number {
 }
 
 async function describeRun(subject: {
-  observer: RunObserver;
+  observer: EvaluatingObserver;
   deployment: Deployment;
   files: FederationFiles;
   memberIds: readonly number[];
@@ -666,10 +502,4 @@ function medianByCall(calls: readonly { call: string; gasUsed: number }[]): Reco
 
 function demoLogger(write: (fields: Record<string, unknown>, message: string) => void): Logger {
   return { debug: () => {}, info: write, warn: write, error: write };
-}
-
-function namedLogger(logger: Logger, name: string): Logger {
-  const named = (level: keyof Logger) => (fields: Record<string, unknown>, message: string) =>
-    logger[level]({ name, ...fields }, message);
-  return { debug: named("debug"), info: named("info"), warn: named("warn"), error: named("error") };
 }

@@ -24,12 +24,16 @@ export interface RunObserver extends RunContext {
   readonly endpoint: ChainEndpoint;
   readonly ledger: LedgerReader;
   readonly store: ContentStore;
-  readonly scorer: Scorer;
+  /** Left out: rounds are described without accuracy and loss. */
+  readonly scorer?: Scorer;
 }
+
+/** One that can evaluate models. */
+export type EvaluatingObserver = RunObserver & { readonly scorer: Scorer };
 
 /** Accuracy and loss on the public held-out set of a checkpoint. */
 export async function evaluateCheckpoint(
-  observer: RunObserver,
+  observer: EvaluatingObserver,
   checkpoint: { checkpointCid: `0x${string}`; modelRoot: `0x${string}` },
 ): Promise<{ accuracy: number; loss: number }> {
   const { master } = await fetchCheckpoint(observer.store, checkpoint, observer, { timeoutMs: 30_000 });
@@ -61,7 +65,9 @@ export async function observeRound(observer: RunObserver, round: number, seconds
   const { validators: set } = await ledger.validatorSet(view.validatorSetVersion);
   const proposer = set.find(({ signer }) => signer.toLowerCase() === record.proposer.toLowerCase());
   const calls = await gasOfCalls(observer.endpoint, observer.addresses, view.facts.openedBlock, record.block);
-  const evaluation = view.closing ? undefined : await evaluateCheckpoint(observer, result);
+  const { scorer } = observer;
+  const evaluation =
+    view.closing || scorer === undefined ? undefined : await evaluateCheckpoint({ ...observer, scorer }, result);
   return {
     ...common,
     outcome: "finalised",

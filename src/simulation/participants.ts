@@ -5,6 +5,8 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
+import type { TrainingStream } from "../node/localTraining.ts";
+import type { NodeContext } from "../node/nodeContext.ts";
 import { openNode } from "../node/openNode.ts";
 import { parseNodeConfig } from "../node/options.ts";
 import { runNode } from "../node/runNode.ts";
@@ -40,20 +42,32 @@ export interface ParticipantPlan {
   readonly keepServing?: boolean;
 }
 
+/** What a simulation changes of a node in its own process. */
+export interface NodeChanges {
+  /** What training draws from, in place of the seed in the node's file. */
+  readonly trainingStream?: TrainingStream;
+  /** Replaces parts of the opened node. */
+  readonly adapt?: (node: NodeContext) => NodeContext;
+}
+
 /** Opens and runs a participant in this process until its run is over. Also the body of a dishonest participant's own process. */
 export async function runParticipant(
   plan: ParticipantPlan,
   overrides: ParticipantOverrides,
   logger: Logger,
   signal: AbortSignal,
+  { trainingStream, adapt = (node) => node }: NodeChanges = {},
 ): Promise<void> {
   const rpc = overrides.rpcUrl === undefined ? {} : { rpc: overrides.rpcUrl };
   const written: unknown = parse(await readFile(plan.configFile, "utf8"));
   if (plan.role === "node") {
-    const opened = await openNode({ ...parseNodeConfig(written, plan.configFile), ...rpc }, { logger, signal });
+    const opened = await openNode(
+      { ...parseNodeConfig(written, plan.configFile), ...rpc },
+      { logger, signal, trainingStream },
+    );
     const privateStores: { close(): Promise<void> }[] = [];
     try {
-      const { context } = opened;
+      const context = adapt(opened.context);
       const openPrivateStore = async (peers: readonly string[], swarmKeyFile?: string) => {
         const store = await openStore({
           kind: "helia",
@@ -105,7 +119,7 @@ async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<v
 }
 
 /** In this process: cheap to start, killed by abandoning it. */
-export function inProcess(plan: ParticipantPlan, logger: Logger): Participant {
+export function inProcess(plan: ParticipantPlan, logger: Logger, changes: NodeChanges = {}): Participant {
   let abandon = new AbortController();
   let running: Promise<void> = Promise.resolve();
   const finished = Promise.withResolvers<void>();
@@ -116,7 +130,7 @@ export function inProcess(plan: ParticipantPlan, logger: Logger): Participant {
     start(overrides = {}) {
       abandon = new AbortController();
       const { signal } = abandon;
-      running = runParticipant(plan, overrides, logger, signal).then(
+      running = runParticipant(plan, overrides, logger, signal, changes).then(
         () => finished.resolve(),
         (error: unknown) => {
           if (!signal.aborted) finished.reject(error instanceof Error ? error : new Error(String(error)));
@@ -191,4 +205,19 @@ export function asProcess(plan: ParticipantPlan, onLog: (line: LogLine) => void)
       await exited;
     },
   };
+}
+
+/** Rejects when the first of several participants fails, naming it; never resolves. */
+export function firstFailure(participants: readonly Participant[]): Promise<never> {
+  return Promise.race(
+    participants.map(({ finished, name }) =>
+      finished.then(
+        () => new Promise<never>(() => {}),
+        (error: unknown) =>
+          Promise.reject(
+            new Error(`${name} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error }),
+          ),
+      ),
+    ),
+  );
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Administration } from "../../src/chain/administration.ts";
-import { ChainEndpoint } from "../../src/chain/chainEndpoint.ts";
-import { deployFederation } from "../../src/chain/deploy.ts";
-import { type Deployment, writeDeployment } from "../../src/chain/deployment.ts";
+import type { ChainEndpoint } from "../../src/chain/chainEndpoint.ts";
+import type { Deployment } from "../../src/chain/deployment.ts";
 import { type EmbeddedChain, startEmbeddedChain } from "../../src/chain/embeddedChain.ts";
 import { connectLedger } from "../../src/chain/ledgerClient.ts";
 import { deal } from "../../src/data/deal.ts";
@@ -10,12 +8,12 @@ import { readDigits } from "../../src/data/readDigits.ts";
 import { holdOut } from "../../src/data/subset.ts";
 import { auxiliaryTensors, initialState } from "../../src/learning/algorithms/table.ts";
 import { initialiseParameters } from "../../src/learning/layout.ts";
-import { toHex } from "../../src/protocol/bytes.ts";
 import type { LedgerReader } from "../../src/protocol/ledger.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import { prepareRun, type RecipeDraft } from "../../src/round/prepareRun.ts";
 import { type FederationFiles, layOutFederation, writeParticipantFiles } from "../../src/simulation/demoFederation.ts";
 import { demoRecipe } from "../../src/simulation/demoRecipe.ts";
+import { openConsortium } from "../../src/simulation/openConsortium.ts";
 import { openStore } from "../../src/storage/openStore.ts";
 
 const DIGITS = new URL("../../examples/digits/digits.csv.gz", import.meta.url).pathname;
@@ -65,34 +63,10 @@ export async function openFederation(plan: FederationPlan, resources: AsyncDispo
     ...(attested ? { heldOut: deal(heldOut, validators, { kind: "iid" }, keyedRandom(seed, "held-out")) } : {}),
     accounts: chain.accounts,
   });
-  const adminAccount = chain.accounts[0] as { address: string; privateKey: `0x${string}` };
-  const deployment = await deployFederation({
-    endpoint: { rpcUrl: chain.rpcUrl },
-    deployerKey: adminAccount.privateKey,
-    admin: adminAccount.address,
-    validators: files.validators.map(({ keys }) => ({
-      signer: keys.address,
-      encryptionKey: toHex(keys.encryptionPublicKey),
-    })),
-    developmentToken: true,
+  const { deployment, endpoint, admin } = await openConsortium(chain, files, resources, {
+    maxSamples: ({ shard }) => shard.size,
+    auditor: plan.auditor,
   });
-  await writeDeployment(files.deploymentFile, deployment);
-  const endpoint = await ChainEndpoint.connect({ rpcUrl: chain.rpcUrl, pollingMs: 50 });
-  resources.defer(() => endpoint.close());
-  const admin = new Administration(endpoint, deployment.addresses, adminAccount.privateKey);
-  for (const { keys, name, shard } of files.members) {
-    await admin.admitMember({
-      signer: keys.address,
-      encryptionKey: toHex(keys.encryptionPublicKey),
-      maxSamples: shard.size,
-      name,
-    });
-  }
-  if (plan.auditor)
-    await admin.admitAuditor({
-      signer: files.auditor.address,
-      encryptionKey: toHex(files.auditor.encryptionPublicKey),
-    });
 
   const sponsor = await openStore({
     kind: "helia",
