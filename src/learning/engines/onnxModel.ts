@@ -27,6 +27,7 @@ import {
   type GradientVariant,
   maskInput,
 } from "../onnx/emit.ts";
+import type { DropoutLayer } from "../operations.ts";
 import { checkBatch, checkLength, checkMode, checkRequest, targetRows } from "../targets.ts";
 import { trainableNames } from "./requests.ts";
 
@@ -49,6 +50,8 @@ export class OnnxModel implements Model {
   readonly parameterCount: number;
   readonly batchSize?: number;
   readonly #runtime: OnnxRuntime;
+  readonly #featureWidth: number;
+  readonly #dropoutLayers: readonly DropoutLayer[];
   readonly #opened = new Map<string, Promise<OpenGraph>>();
 
   /** @param batchSize batches are padded to it with zero rows (weight zero in every gradient); without it graphs take any size. */
@@ -57,6 +60,8 @@ export class OnnxModel implements Model {
     this.config = config;
     this.layout = parameterLayout(config);
     this.parameterCount = parameterCount(config);
+    this.#featureWidth = featureWidth(config);
+    this.#dropoutLayers = dropoutLayers(config);
     if (batchSize !== undefined) this.batchSize = batchSize;
   }
 
@@ -157,19 +162,15 @@ export class OnnxModel implements Model {
     return this.batchSize ?? "batch";
   }
 
-  get #featureWidth(): number {
-    return featureWidth(this.config);
-  }
-
   /** Whether graphs of this mode take masks. */
   #masked(mode: Mode): boolean {
-    return mode.phase === "train" && dropoutLayers(this.config).length > 0;
+    return mode.phase === "train" && this.#dropoutLayers.length > 0;
   }
 
   /** The mode of some of a batch's samples. */
   #modeOf(mode: Mode, start: number, size: number): Mode {
     if (!this.#masked(mode)) return mode;
-    const masks = dropoutLayers(this.config).map(({ name, width }) => [
+    const masks = this.#dropoutLayers.map(({ name, width }) => [
       name,
       mode.masks?.[name]?.subarray(start * width, (start + size) * width),
     ]);
@@ -231,7 +232,7 @@ export class OnnxModel implements Model {
       parameters: this.#runtime.tensor(parameters, [this.parameterCount]),
       features_in: this.#rows(batch.features, batch.size, this.config.inputs),
     };
-    for (const { name, width } of this.#masked(mode) ? dropoutLayers(this.config) : [])
+    for (const { name, width } of this.#masked(mode) ? this.#dropoutLayers : [])
       feeds[maskInput(name)] = this.#rows(mode.masks?.[name] as Float32Array, batch.size, width);
     return feeds;
   }
