@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
 import type { LogLevel } from "./logLevels.ts";
+import { nodePrivacyCommand } from "./nodePrivacy.ts";
 import { logOption, rpcOption } from "./options.ts";
 
 interface Options {
@@ -25,7 +26,10 @@ export function nodeCommand(): Command {
       "\nExamples:\n  $ foedus node start --config node.yaml\n  $ foedus node start --config node.yaml --log debug\n\nIt can be stopped or killed at any time and started again: nothing that was committed is lost.",
     )
     .action(async (options: Options) => startNode(options));
-  return new Command("node").description("run a member's node").addCommand(start);
+  return new Command("node")
+    .description("run a member's node, or look at what it has revealed")
+    .addCommand(start)
+    .addCommand(nodePrivacyCommand());
 }
 
 async function startNode({ config: file, device, ...overrides }: Options): Promise<void> {

@@ -10,11 +10,13 @@ import { loadOwnData, type OwnData } from "../process/ownData.ts";
 import { readYaml } from "../process/readYaml.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { ConfigError } from "../protocol/errors.ts";
+import { modelLayout } from "../protocol/layout.ts";
 import { keyedRandom } from "../protocol/random.ts";
 import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 import { scoringSchema } from "../protocol/recipe/scoringConfig.ts";
 import { recipeSchema } from "../protocol/recipe.ts";
 import { type PreparedRun, prepareRun, type RecipeDraft } from "../round/prepareRun.ts";
+import { requirePrivateRun } from "../round/privateRun.ts";
 import { openStore } from "../storage/openStore.ts";
 import { parseStoreUrl } from "../storage/storeConfig.ts";
 
@@ -77,6 +79,8 @@ const hints: Hints = {
   training:
     "write e.g. training: { localSteps: 80, batchSize: 20, learningRate: 0.05, momentum: 0.9 }, localEpochs in place of localSteps if you like, or with optimiser: adagrad (or sm3), epsilon: 0.001, initialAccumulator: 0 in place of momentum",
   client: "leave it out for FedAvg, or write e.g. client: { name: fedprox, mu: 0.01 }",
+  privacy:
+    "leave it out for none, or write e.g. privacy: { mode: local, clipNorm: 1, noiseMultiplier: 20, budget: { epsilon: 4, delta: 0.00001 }, loss: { clip: 4, noiseMultiplier: 20 }, pipeline: { name: P2, errorFeedback: false } }",
   update:
     'write e.g. update: { codec: { name: int8, blockSize: 128 }, maxCoordinate: 1048576, maxNormSq: "281474976710656" }',
   aggregation: "write e.g. aggregation: { rule: byzfed, parameters: { filter: tau, tau: 2, sizeWeighted: false } }",
@@ -104,13 +108,18 @@ export interface PrepareRequest {
   readonly out: string;
 }
 
+/** What was published, and what a reader of the recipe should know of its privacy. */
+export interface PublishedRun extends PreparedRun {
+  readonly remarks: readonly string[];
+}
+
 /** A recipe with its run's parameters, as its YAML says. @throws ConfigError */
 export function parseRecipeFile(value: unknown, file: string): z.output<typeof draftSchema> {
   return parseConfig(draftSchema, hints, value, file);
 }
 
 /** Publishes what a run starts from and writes its run file. @throws ConfigError, DataError, StoreConfigInvalid */
-export async function prepareRunFile(request: PrepareRequest): Promise<PreparedRun> {
+export async function prepareRunFile(request: PrepareRequest): Promise<PublishedRun> {
   const how = "write one as docs/running-a-consortium.md shows";
   const { run, fractionBits, ...written } = parseRecipeFile(await readYaml(request.recipe, how), request.recipe);
   const { scoring, layout, ...rest } = written;
@@ -135,6 +144,10 @@ export async function prepareRunFile(request: PrepareRequest): Promise<PreparedR
       engine: { package: AGREED_ENGINE.package, version: AGREED_ENGINE.version, ...scoring.engine },
     },
   };
+  const remarks = requirePrivateRun(draft, {
+    size: modelLayout(draft.layout).size,
+    cohort: Math.min(run.cohort, run.capacity),
+  });
   const heldOut = await publicHeldOut(request, draft);
   const place = parseStoreUrl(request.store);
   if (place.kind !== "helia" || place.folder === undefined) {
@@ -159,7 +172,7 @@ export async function prepareRunFile(request: PrepareRequest): Promise<PreparedR
         );
       },
     );
-    return prepared;
+    return { ...prepared, remarks };
   } finally {
     await store.close();
   }

@@ -39,6 +39,7 @@ export function runPrepareCommand(): Command {
       printLine(`recipe         ${prepared.recipeDigest}`);
       printLine(`initial model  ${prepared.initialModelRoot}`);
       printLine(`written to     ${options.out}`);
+      for (const remark of prepared.remarks) printLine(`privacy        ${remark}`);
       printLine("Next step: keep the store served (`foedus store serve`), then open the run with scripts/open-run.ts.");
     });
 }

@@ -56,9 +56,10 @@ export async function openNode(
   opening.defer(() => engine.dispose());
   const model = await engine.load(run.recipe.model);
   const { training } = run.recipe;
+  const state = new NodeState(config.state, run.run);
   const privacy = await openMemberPrivacy(
     config,
-    { run, ledger, store, memberId, samples: shard.size, logger, signal },
+    { run, ledger, store, memberId, samples: shard.size, pendingRounds: await state.pendingRounds(), logger, signal },
     opening,
   );
   const algorithm =
@@ -76,7 +77,7 @@ export async function openNode(
     ledger,
     store,
     algorithm: localTraining({ algorithm, model, shard, seed: trainingStream ?? seed, resource: config.resource }),
-    state: new NodeState(config.state, run.run),
+    state,
     logger,
     signal,
     memberId,

@@ -19,6 +19,19 @@ export const nodeConfigSchema = z.strictObject({
   data: ownDataSchema,
   /** What trains; nobody else's results depend on it. */
   engine: engineSchema.prefault({ kind: "onnxruntime-node" }),
+  /** What private runs keep, and how far this member goes; runs without privacy read none of it. */
+  privacy: z
+    .strictObject({
+      /** The member's one privacy ledger, over all its runs. Left out: privacy/ledger.jsonl in `state`. */
+      ledger: z.string().min(1).optional(),
+      /** 32 random bytes that the noise is drawn from, made on first use. Left out: privacy/noise.key in `state`. */
+      secret: z.string().min(1).optional(),
+      /** ε that this member spends at most, where it allows less than a run's budget; at the δ of that budget. */
+      maxEpsilon: z.number().positive().max(1_000).optional(),
+      /** Runs that were not private, where nobody serves the recipe that says so. */
+      publicRuns: z.array(participantOptions.run).max(1_000).optional(),
+    })
+    .prefault({}),
   /** How many times over this machine could train a round before its deadline; recipes with tiers ask for it. */
   resource: z.number().positive().max(1e6).optional(),
   /** Fixes the order of batches, to repeat an experiment. Left out: drawn from the key file, so that nobody else can predict it. */
@@ -30,6 +43,11 @@ const hints: Hints = {
   data: "write e.g. data: { kind: csv, file: shard.csv, inputs: 64, classes: 10 }",
   ...ownDataHints("data"),
   ...engineHints,
+  privacy: "write e.g. privacy: { ledger: privacy/ledger.jsonl, secret: privacy/noise.key }, or leave it out",
+  "privacy.ledger": "write the path of the member's privacy ledger, the same for all its runs",
+  "privacy.secret": "write the path of the file with the noise secret; the node makes it",
+  "privacy.maxEpsilon": "write the ε that this member spends at most, up to 1000",
+  "privacy.publicRuns": "write the numbers of runs that were not private, e.g. publicRuns: [1, 2]",
   resource: "write how many times over this machine could train a round before its deadline, e.g. 2.5, or leave it out",
   seed: "write a text, or leave it out",
 };
@@ -40,11 +58,16 @@ export type NodeConfig = z.output<typeof nodeConfigSchema>;
 /** @param file path of the file, for messages and as the origin of relative paths. @throws ConfigError */
 export function parseNodeConfig(value: unknown, file: string): NodeConfig {
   const config = resolveParticipantPaths(parseConfig(nodeConfigSchema, hints, value, file), file);
-  const { data, engine } = config;
+  const { data, engine, privacy } = config;
   const absolute = (path: string): string => resolve(dirname(file), path);
   return {
     ...config,
     data: { ...data, file: absolute(data.file) },
+    privacy: {
+      ...privacy,
+      ...(privacy.ledger === undefined ? {} : { ledger: absolute(privacy.ledger) }),
+      ...(privacy.secret === undefined ? {} : { secret: absolute(privacy.secret) }),
+    },
     engine: engine.kind === "process" ? { ...engine, folder: absolute(engine.folder) } : engine,
   };
 }

@@ -2,7 +2,7 @@
 import { FoedusError } from "../protocol/errors.ts";
 import type { LedgerEntry } from "./ledgerEntry.ts";
 
-/** A round of a private run in which the chain has a commit of this member. */
+/** A round of a private run in which the chain has a commit of this member, or will. */
 export interface Participation {
   readonly federation: string;
   readonly run: bigint;
@@ -13,7 +13,8 @@ export interface Participation {
  * Refuses to go on when the ledger has no entry for something that the chain shows this member revealed: the file was lost, or is an old copy, and
  * what was spent is not known.
  *
- * @param participations of private runs only; all of them that the chain has, rounds that failed included: what was served was seen.
+ * @param participations of private runs only; all of them that the chain has, rounds that failed included (what was served was seen), and what is
+ * prepared.
  * @throws FoedusError PRIVACY_LEDGER_LOST with the rounds.
  */
 export function requireLedger(entries: readonly LedgerEntry[], participations: readonly Participation[]): void {
@@ -23,7 +24,7 @@ export function requireLedger(entries: readonly LedgerEntry[], participations: r
   if (first === undefined) return;
   throw new FoedusError(
     "PRIVACY_LEDGER_LOST",
-    `The chain has ${missing.length} updates of this member in private runs that its privacy ledger does not know, the first in round ${first.round} of run ${first.run}. Restore the ledger from its backup; without it this node does not train privately.`,
+    `This member has ${missing.length} updates in private runs, on chain or ready to be sent, that its privacy ledger does not know, the first in round ${first.round} of run ${first.run}. Restore the ledger from its backup; without it this node does not train privately.`,
     { values: { missing: missing.map(({ run, round }) => ({ run: String(run), round })) } },
   );
 }

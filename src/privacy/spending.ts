@@ -45,20 +45,22 @@ export interface Spending {
   readonly delta: number;
   readonly budget: number;
   readonly rounds: number;
-  /** Rounds like the last one that would still fit that budget, up to a million. */
+  /** Rounds like the last one with an update that would still fit that budget, up to a million. */
   readonly roundsLeft: number;
 }
 
 /** What a ledger says has been spent, one row for each unit and relation; they do not add up. */
 export function spendingOf(entries: readonly LedgerEntry[]): readonly Spending[] {
-  const last = new Map<string, { entry: LedgerEntry; rounds: number }>();
+  const last = new Map<string, { entry: LedgerEntry; trained: LedgerEntry; rounds: number }>();
   for (const entry of entries) {
     const account = `${entry.unit} ${entry.relation}`;
-    last.set(account, { entry, rounds: (last.get(account)?.rounds ?? 0) + 1 });
+    const before = last.get(account);
+    const trained = entry.releases.some(({ what }) => what === "update") ? entry : (before?.trained ?? entry);
+    last.set(account, { entry, trained, rounds: (before?.rounds ?? 0) + 1 });
   }
-  return [...last.values()].map(({ entry, rounds }) => {
+  return [...last.values()].map(({ entry, trained, rounds }) => {
     const { unit, relation, epsilon, delta, budget } = entry;
-    const left = roundsLeft(entries, chargeOf(entry), { epsilon: budget, delta });
+    const left = roundsLeft(entries, chargeOf(trained), { epsilon: budget, delta });
     return { unit, relation, epsilon, delta, budget, rounds, roundsLeft: left };
   });
 }

@@ -7,9 +7,13 @@ import { ConfigError } from "../protocol/errors.ts";
  * Makes a folder this process's own until it is released. Two processes with one state folder would make two updates for a round, of which the
  * chain takes the first to come. A lock left by a process that was killed is taken over.
  *
+ * @param otherwise what else the operator can do, for the message.
  * @throws ConfigError while another process of this machine holds it. (Processes in other containers are not seen.)
  */
-export async function lockFolder(folder: string): Promise<() => Promise<void>> {
+export async function lockFolder(
+  folder: string,
+  otherwise = "give this one a state folder of its own",
+): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, "lock");
   for (;;) {
@@ -24,7 +28,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     const holder = Number(await readFile(path, "utf8").catch(() => ""));
     if (isRunning(holder)) {
       throw new ConfigError(
-        `Process ${holder} works in ${folder} already. Stop it, or give this one a state folder of its own; if process ${holder} is something else, delete ${path}.`,
+        `Process ${holder} works in ${folder} already. Stop it, or ${otherwise}; if process ${holder} is something else, delete ${path}.`,
         { folder, holder },
       );
     }

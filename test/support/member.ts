@@ -12,6 +12,7 @@ import { digestOfContentId } from "../../src/protocol/contentId.ts";
 import type { ContentStore } from "../../src/protocol/contentStore.ts";
 import type { LedgerWriter, MemberRecord, ValidatorSet } from "../../src/protocol/ledger.ts";
 import { SILENT } from "../../src/protocol/logger.ts";
+import { keyedRandom } from "../../src/protocol/random.ts";
 import type { ArtifactContext, verifyArtifact } from "../../src/update/verifyArtifact.ts";
 import { x25519PublicKey } from "../../src/update/x25519.ts";
 import { contextFor, LAYOUT, PLACE, PRIVATE_KEYS } from "../update/fixtures.ts";
@@ -86,6 +87,7 @@ export async function openMember(
     logger: SILENT,
     signal: new AbortController().signal,
     memberId,
+    codecStream: (round: number) => keyedRandom("codec", round),
   } as unknown as NodeContext;
 }
 

@@ -20,6 +20,7 @@ export function nodeStatus(node: NodeContext, samples: number, board: StatusBoar
       account: ledger.account,
       samples,
       pendingRounds,
+      ...(node.privacy === undefined ? {} : { privacy: node.privacy.spending() }),
       standing: {
         reputation: standing.reputationQ16 / 65_536,
         contribution: standing.contribution.toString(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from "node:crypto";
 import type { LocalState } from "../../learning/algorithms/localAlgorithm.ts";
-import { bytesToBigInt, toHex } from "../../protocol/bytes.ts";
+import { bytesToBigInt, type Hex, toHex } from "../../protocol/bytes.ts";
 import { chunkRoot } from "../../protocol/chunkRoot.ts";
 import { type UpdateCommitment, ZERO_WORD } from "../../protocol/commitment.ts";
 import { digestOfContentId } from "../../protocol/contentId.ts";
@@ -10,6 +10,7 @@ import { FIELD_ORDER } from "../../protocol/field.ts";
 import { splitMaster } from "../../protocol/grid.ts";
 import type { MemberRecord, RoundView } from "../../protocol/ledger.ts";
 import { lossCommitment } from "../../protocol/lossCommitment.ts";
+import { lossOnGrid } from "../../protocol/lossOnGrid.ts";
 import { artifactContext } from "../../round/artifactContext.ts";
 import { fetchCheckpoint } from "../../round/fetchCheckpoint.ts";
 import { recipientsOf } from "../../round/recipients.ts";
@@ -17,7 +18,7 @@ import { encodeArtifact } from "../../update/artifact.ts";
 import { prepareUpdate } from "../../update/prepareUpdate.ts";
 import { sealContext, sealOpening } from "../../update/sealOpening.ts";
 import { type ArtifactContext, verifyArtifact } from "../../update/verifyArtifact.ts";
-import type { TrainingTask } from "../clientAlgorithm.ts";
+import type { TrainingOutcome, TrainingTask } from "../clientAlgorithm.ts";
 import type { NodeContext } from "../nodeContext.ts";
 import type { PreparedUpdate } from "../nodeState.ts";
 
@@ -83,6 +84,7 @@ async function prepare(node: NodeContext, round: RoundView, member: MemberRecord
     samples: update.samples,
     layoutDigest: toHex(node.layout.digest),
     codec: round.closing ? undefined : node.recipe.update.codec.name,
+    ledgerEntry: update.ledgerEntry,
     seal,
     payload: update.payload,
   });
@@ -131,6 +133,8 @@ interface LocalUpdate {
   /** Loss of the received model, units 2^-16 nats. */
   readonly loss: number;
   readonly payload: Uint8Array;
+  /** In private runs: digest of the entry that paid for it. */
+  readonly ledgerEntry?: Hex | undefined;
   readonly nextResidual?: Float64Array;
   readonly nextLocal?: LocalState;
 }
@@ -149,15 +153,21 @@ async function train(
     local,
     participation: await participationIn(node, round),
   };
+  // Paid for before the data is read; a round beyond the budget ends here.
+  const ledgerEntry = await node.privacy?.charge(round.round, round.closing);
+  const loss = (nats: number): number => node.privacy?.reportedLoss(round.round, nats) ?? lossOnGrid(nats);
   if (round.closing) {
     const { samples, receivedLoss } = await node.algorithm.evaluate(task, node.signal);
     return {
       samples: Math.min(samples, member.maxSamples),
-      loss: lossOnGrid(receivedLoss),
+      loss: loss(receivedLoss),
       payload: new Uint8Array(0),
+      ledgerEntry,
     };
   }
-  const { samples, receivedLoss, delta, local: next } = await node.algorithm.train(task, node.signal);
+  const outcome = node.privacy === undefined ? node.algorithm.train(task, node.signal) : trainPrivately(node, task);
+  const { samples, receivedLoss, delta, local: next } = await outcome;
+  const noise = node.privacy?.noise(round.round);
   const { payload, nextResidual, clipFactor } = prepareUpdate({
     delta,
     residual: await node.state.residual(node.layout.size),
@@ -165,12 +175,18 @@ async function train(
     layout: node.layout,
     codec: context.codec,
     bounds: context.bounds,
+    place: { run: node.run, round: round.round },
+    random: node.codecStream(round.round),
+    noise,
   });
-  if (clipFactor < 1) node.logger.warn({ round: round.round, clipFactor }, "update clipped to the run's norm bound");
+  // In private runs the clip norm is there to be met.
+  if (clipFactor < 1 && noise === undefined)
+    node.logger.warn({ round: round.round, clipFactor }, "update clipped to the run's norm bound");
   return {
     samples: Math.min(samples, member.maxSamples),
-    loss: lossOnGrid(receivedLoss),
+    loss: loss(receivedLoss),
     payload,
+    ledgerEntry,
     nextResidual,
     ...(next === undefined || next === local ? {} : { nextLocal: next }),
   };
@@ -182,7 +198,20 @@ async function participationIn(node: NodeContext, { invited }: RoundView): Promi
   return Math.min(1, invited / (await node.ledger.memberCount()));
 }
 
-/** Nats to units of 2^-16, saturating at uint32. */
-function lossOnGrid(loss: number): number {
-  return Math.min(4_294_967_295, Math.max(0, Math.floor(loss * 65_536 + 0.5)));
+/**
+ * Training whose failure nobody sees: whether it diverges depends on the data, and a member that is missing would tell. It sends what a training that
+ * went nowhere would.
+ */
+async function trainPrivately(
+  { algorithm, signal, logger }: NodeContext,
+  task: TrainingTask,
+): Promise<TrainingOutcome> {
+  try {
+    const outcome = await algorithm.train(task, signal);
+    if (outcome.delta.every(Number.isFinite)) return outcome;
+  } catch (error) {
+    if ((error as { code?: string }).code !== "DIVERGED") throw error;
+  }
+  logger.warn({ round: task.round }, "training diverged; the update is that of a training that went nowhere");
+  return { ...(await algorithm.evaluate(task, signal)), delta: new Float32Array(task.state.length) };
 }
