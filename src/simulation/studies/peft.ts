@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import { moveMaster } from "../../aggregation/moveMaster.ts";
+import { dataSchema, loadData, partition, partitionSchema } from "../../data/dataConfig.ts";
+import { subset } from "../../data/subset.ts";
+import type { LocalAlgorithm } from "../../learning/algorithms/localAlgorithm.ts";
+import { initialState, localAlgorithm } from "../../learning/algorithms/table.ts";
+import { accuracy } from "../../learning/evaluate.ts";
+import { initialiseParameters } from "../../learning/layout.ts";
+import type { Model } from "../../learning/model.ts";
+import { masterFromFloat, powerOfTwo, splitMaster } from "../../protocol/grid.ts";
+import { modelLayout } from "../../protocol/layout.ts";
+import { keyedRandom, type Random } from "../../protocol/random.ts";
+import { type ClientConfig, clientSchema } from "../../protocol/recipe/clientConfig.ts";
+import { codecSchema } from "../../protocol/recipe/codecConfig.ts";
+import { movementOnGrid } from "../../round/serverLearning/movementOnGrid.ts";
+import { denseBytes, uploadBytes } from "../../update/byteAccounting.ts";
+import { prepareUpdate } from "../../update/prepareUpdate.ts";
+import { emptyResidual } from "../../update/residual.ts";
+import { movedByMean, trainAll } from "./averagedRounds.ts";
+import type { Study } from "./study.ts";
+
+export const peftSchema = z.strictObject({
+  name: z.literal("peft"),
+  mode: z.enum(["full", "naive", "freezeA", "stack", "svd", "partial"]),
+  rank: z.int().min(1).max(64).default(4),
+  alpha: z.number().positive().max(1e4).default(8),
+  /** Of `partial`: shared coordinates of an upload. */
+  budget: z.int().min(1).max(1_000_000).default(3_000),
+  codec: codecSchema.prefault({ name: "int16", blockSize: 64 }),
+  data: dataSchema.prefault({ name: "s-mix", s: 0.55, samples: 3_000, testSamples: 1_000 }),
+  partition: partitionSchema.prefault({ kind: "dirichlet", alpha: 0.5 }),
+  /** Samples on which the model is trained before it is adapted; no member has them. */
+  pretraining: z.int().min(20).max(100_000).default(300),
+  members: z.int().min(2).max(100).default(10),
+  hidden: z.int().min(8).max(4_096).default(256),
+  rounds: z.int().min(1).max(1_000).default(20),
+  learningRate: z.number().positive().max(10).default(0.05),
+});
+
+const FRACTION_BITS = 18;
+
+/**
+ * S-PEFT (spec B15): a trained model is adapted by a federation that sends less than all of it. Uploads are coded as a node codes them, on the run's
+ * exact grid, with error feedback; tensors that do not move are zeros, which compress.
+ *
+ * `bytesShare`: bytes of an upload over those of the model in float32. `startAccuracy` and `reachedAccuracy` of the adapted model on test samples, and `gained`, their difference.
+ * `meanError`: how far the model after averaging is from the mean of the members' adapted models, over the length of that mean's movement, before
+ * coding; the largest of all rounds. 0, up to float32, is an exact mean.
+ */
+export const peft: Study<z.output<typeof peftSchema>> = async (options, seed, { engine, dataRoot, signal }) => {
+  const random = keyedRandom("foedus.study.peft", seed);
+  const data = await loadData(options.data, { root: dataRoot, seed: `peft ${seed}` });
+  const { inputs, classes } = data.train;
+  const model = await engine.load({ kind: "mlp", inputs, hidden: [options.hidden], classes, activation: "relu" });
+  const order = random.derive("pretraining samples").permutation(data.train.size);
+  const before = subset(data.train, order.slice(0, options.pretraining));
+  const rest = { ...data, clients: undefined, train: subset(data.train, order.slice(options.pretraining)) };
+  const shards = partition(
+    { name: rest.name, train: rest.train },
+    options.members,
+    options.partition,
+    random.derive("partition"),
+  );
+  const samples = shards.map(({ size }) => size);
+
+  const plan = { localEpochs: 1, batchSize: 20, learningRate: options.learningRate, momentum: 0 };
+  const algorithm = localAlgorithm(clientOf(options), plan, model);
+  const base = await pretrained(model, before, random);
+  const initial = initialState(base, algorithm.auxiliary);
+  const layout = modelLayout(
+    [...model.layout, ...algorithm.auxiliary].map(({ name, shape }) => ({
+      name,
+      shape: [...shape],
+      fractionBits: FRACTION_BITS,
+      group: 0,
+    })),
+  );
+  const unit = powerOfTwo(-FRACTION_BITS);
+  const bounds = { maxCoordinate: 16_777_215, maxNormSq: 1n << 80n };
+  let master = masterFromFloat(initial, layout);
+  const stateOf = (): Float32Array => splitMaster(master, layout).view;
+  const residuals = shards.map(() => emptyResidual(layout));
+  const startAccuracy = await accuracy(model, await adapted(algorithm, model, stateOf()), data.test);
+  let [bytes, meanError] = [0, 0];
+  for (let round = 1; round <= options.rounds; round++) {
+    signal?.throwIfAborted();
+    const state = stateOf();
+    const outcomes = await trainAll({ round, state, shards, algorithm: () => algorithm, random });
+    const deltas = outcomes.map(({ delta }) => delta);
+    meanError = Math.max(meanError, await errorOfMean(algorithm, model, state, deltas, samples));
+    const decoded = deltas.map((delta, i) => {
+      const upload = prepareUpdate({
+        delta,
+        residual: residuals[i] as Float64Array,
+        master,
+        layout,
+        codec: options.codec,
+        bounds,
+        place: { run: 1n, round },
+        random: random.derive("rounding", round, i),
+      });
+      residuals[i] = upload.nextResidual;
+      bytes += uploadBytes(upload.payload.length);
+      return Float64Array.from(upload.decoded, (q: number) => q * unit);
+    });
+    const movement = weightedMean(decoded, samples);
+    master = moveMaster(master, movementOnGrid(movement, layout), 0, layout);
+  }
+  const reachedAccuracy = await accuracy(model, await adapted(algorithm, model, stateOf()), data.test);
+  return {
+    bytesShare: bytes / (options.rounds * options.members * uploadBytes(denseBytes(model.parameterCount))),
+    startAccuracy,
+    reachedAccuracy,
+    gained: reachedAccuracy - startAccuracy,
+    meanError,
+  };
+};
+
+function clientOf({ mode, rank, alpha, budget }: z.output<typeof peftSchema>): ClientConfig {
+  if (mode === "full") return clientSchema.parse({ name: "fedavg" });
+  if (mode === "partial") return clientSchema.parse({ name: "partial", budget });
+  return clientSchema.parse({ name: "lora", mode, rank, alpha });
+}
+
+/** Ten passes over the samples. */
+async function pretrained(model: Model, shard: Parameters<typeof subset>[0], random: Random): Promise<Float32Array> {
+  const plan = { localEpochs: 10, batchSize: 20, learningRate: 0.05, momentum: 0 };
+  const state = initialiseParameters(model.config, random);
+  const task = { round: 1, state, shard, random: random.derive("pretraining"), local: {}, participation: 1 };
+  const { delta } = await localAlgorithm(undefined, plan, model).train(task);
+  return movedByMean(state, [delta], [1]);
+}
+
+/** The model that a state stands for: the factors folded in. */
+async function adapted(algorithm: LocalAlgorithm, model: Model, state: Float32Array): Promise<Float32Array> {
+  if (algorithm.personalise === undefined) return state.subarray(0, model.parameterCount);
+  const nobody = { features: new Float32Array(0), labels: new Int32Array(0), size: 0 };
+  const shard = { ...nobody, inputs: model.config.inputs, classes: model.config.classes };
+  const random = keyedRandom("adapted");
+  return algorithm.personalise({ round: 0, state, shard, random, local: {}, participation: 1 });
+}
+
+async function errorOfMean(
+  algorithm: LocalAlgorithm,
+  model: Model,
+  state: Float32Array,
+  deltas: readonly Float32Array[],
+  samples: readonly number[],
+): Promise<number> {
+  const before = await adapted(algorithm, model, state);
+  const movements: Float64Array[] = [];
+  for (const delta of deltas) {
+    const own = await adapted(
+      algorithm,
+      model,
+      state.map((value, j) => value + (delta[j] as number)),
+    );
+    movements.push(Float64Array.from(own, (value, j) => value - (before[j] as number)));
+  }
+  const after = await adapted(algorithm, model, movedByMean(state, deltas, samples));
+  const wanted = weightedMean(movements, samples);
+  let [off, length] = [0, 0];
+  for (const [j, value] of wanted.entries()) {
+    const difference = (after[j] as number) - (before[j] as number) - value;
+    off += difference * difference;
+    length += value * value;
+  }
+  return length === 0 ? 0 : Math.sqrt(off / length);
+}
+
+function weightedMean(vectors: readonly Float64Array[], samples: readonly number[]): Float64Array {
+  const total = samples.reduce((sum, count) => sum + count, 0);
+  return (vectors[0] as Float64Array).map((_, j) =>
+    vectors.reduce((sum, vector, i) => sum + ((samples[i] as number) / total) * (vector[j] as number), 0),
+  );
+}
