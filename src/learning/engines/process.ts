@@ -50,7 +50,8 @@ export async function createProcessEngine(options: ProcessEngineOptions): Promis
     name: `process: ${name}`,
     async load(config: ModelConfig): Promise<Model> {
       const number = models++;
-      const loaded = await load(channel, config, number, timeoutMs);
+      // Loading may import a library and move tensors to a GPU, which is a start too.
+      const loaded = await load(channel, config, number, Math.max(timeoutMs, startTimeoutMs));
       return new ProcessModel(config, channel, { model: number, timeoutMs, fusedStep: loaded.step });
     },
     dispose: () => channel.close(),
