@@ -19,7 +19,7 @@ const IDENTITY = Float32Array.of(1, 0, 0, 1, 0, 0);
 
 function points(rows: readonly (readonly [number, number, number])[]): Dataset {
   return {
-    features: Float32Array.from(rows.flatMap(([a, b]) => [a, b])),
+    features: Float32Array.from(rows.flatMap((row) => row.slice(0, 2))),
     labels: Int32Array.from(rows, ([, , label]) => label),
     inputs: 2,
     classes: 2,

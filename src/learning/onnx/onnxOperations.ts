@@ -10,9 +10,11 @@ import type {
   Pooling,
 } from "../operations.ts";
 import type { Value } from "./graph.ts";
+import * as convolution from "./operations/convolution.ts";
 import * as dense from "./operations/dense.ts";
 import * as image from "./operations/image.ts";
 import * as normalisation from "./operations/normalisation.ts";
+import * as pooling from "./operations/pooling.ts";
 import * as recurrent from "./operations/recurrent.ts";
 import * as tokens from "./operations/tokens.ts";
 import type { Tape, Variable } from "./tape.ts";
@@ -60,16 +62,16 @@ export class OnnxOperations implements Operations<Variable> {
     return image.image(this.#tape, x, shape);
   }
 
-  convolve(x: Variable, weight: Variable, bias: Variable | undefined, convolution: Convolution): Variable {
-    return image.convolve(this.#tape, x, weight, bias, convolution);
+  convolve(x: Variable, weight: Variable, bias: Variable | undefined, shape: Convolution): Variable {
+    return convolution.convolve(this.#tape, x, weight, bias, shape);
   }
 
-  maxPool(x: Variable, pooling: Pooling): Variable {
-    return image.maxPool(this.#tape, x, pooling);
+  maxPool(x: Variable, shape: Pooling): Variable {
+    return pooling.maxPool(this.#tape, x, shape);
   }
 
-  averagePool(x: Variable, pooling: Pooling): Variable {
-    return image.averagePool(this.#tape, x, pooling);
+  averagePool(x: Variable, shape: Pooling): Variable {
+    return pooling.averagePool(this.#tape, x, shape);
   }
 
   groupNorm(x: Variable, weight: Variable, bias: Variable, shape: ImageShape, groups: number): Variable {
