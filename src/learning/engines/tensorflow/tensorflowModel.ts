@@ -62,7 +62,7 @@ export class TensorflowModel implements Model {
       let outputs: Outputs | undefined;
       let loss: Tensor | undefined;
       const total = (): Scalar => {
-        outputs = this.#outputs(given);
+        outputs = this.#outputs(given, constants);
         // What a gradient's own scope would throw away.
         tf.keep(outputs.logits);
         tf.keep(outputs.features);
@@ -78,6 +78,7 @@ export class TensorflowModel implements Model {
       const rows = (values: Float32Array, columns: number): Tensor => tf.tensor2d(values, [batch.size, columns]);
       const variables = trainable.map((name) => given.parameters.get(name) as Tensor);
       if (wantInputs) variables.push(given.input);
+      const constants = [...given.parameters.values(), given.input].filter((tensor) => !variables.includes(tensor));
       try {
         let grads: readonly (Tensor | undefined)[] = [];
         if (variables.length === 0) total();
@@ -130,8 +131,10 @@ export class TensorflowModel implements Model {
     };
   }
 
-  #outputs({ parameters, masks, input }: Given): Outputs {
-    return modelOutputs(this.config, new TensorflowOperations(this.#runtime.tf, parameters, masks), input);
+  /** @param constants what nothing is differentiated by. */
+  #outputs({ parameters, masks, input }: Given, constants: readonly Tensor[] = []): Outputs {
+    const operations = new TensorflowOperations(this.#runtime.tf, parameters, masks, constants);
+    return modelOutputs(this.config, operations, input);
   }
 
   #flat(trainable: readonly string[], grads: readonly (Tensor | undefined)[]): Float32Array {

@@ -23,10 +23,20 @@ export class TensorflowOperations implements Operations<Tensor> {
   readonly #tf: Tensorflow;
   readonly #parameters: ReadonlyMap<string, Tensor>;
   readonly #masks: ReadonlyMap<string, Tensor>;
+  readonly #constants: WeakSet<Tensor>;
 
-  /** @param masks by dropout layer, [batch, width]; a layer without one passes its input on. */
-  constructor(tf: Tensorflow, parameters: ReadonlyMap<string, Tensor>, masks: ReadonlyMap<string, Tensor>) {
+  /**
+   * @param masks by dropout layer, [batch, width]; a layer without one passes its input on.
+   * @param constants parameters and inputs that nothing is differentiated by.
+   */
+  constructor(
+    tf: Tensorflow,
+    parameters: ReadonlyMap<string, Tensor>,
+    masks: ReadonlyMap<string, Tensor>,
+    constants: readonly Tensor[],
+  ) {
     this.#tf = tf;
+    this.#constants = new WeakSet(constants);
     this.#parameters = parameters;
     this.#masks = masks;
   }
@@ -38,7 +48,7 @@ export class TensorflowOperations implements Operations<Tensor> {
   }
 
   linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
-    return this.#tf.add(productWithTransposed(this.#tf, x, weight), bias);
+    return this.#tf.add(productWithTransposed(this.#tf, x, weight, this.#constants), bias);
   }
 
   activate(kind: Activation, x: Tensor): Tensor {
@@ -55,22 +65,21 @@ export class TensorflowOperations implements Operations<Tensor> {
   }
 
   image(x: Tensor, { channels, height, width }: ImageShape): Tensor {
-    return this.#tf.transpose(this.#tf.reshape(x, [-1, channels, height, width]), [0, 2, 3, 1]);
+    return this.#from(x, this.#tf.transpose(this.#tf.reshape(x, [-1, channels, height, width]), [0, 2, 3, 1]));
   }
 
   convolve(x: Tensor, weight: Tensor, bias: Tensor | undefined, { stride, padding }: Convolution): Tensor {
     const tf = this.#tf;
     const [top, left] = padding;
-    const padded =
-      top === 0 && left === 0
-        ? x
-        : tf.pad(x, [
-            [0, 0],
-            [top, top],
-            [left, left],
-            [0, 0],
-          ]);
-    const result = correlate(tf, padded, tf.transpose(weight, [2, 3, 1, 0]), stride);
+    const around: [number, number][] = [
+      [0, 0],
+      [top, top],
+      [left, left],
+      [0, 0],
+    ];
+    const padded = top === 0 && left === 0 ? x : this.#from(x, tf.pad(x, around));
+    const kernel = this.#from(weight, tf.transpose(weight, [2, 3, 1, 0]));
+    const result = correlate(tf, padded, kernel, stride, this.#constants);
     return bias === undefined ? result : tf.add(result, bias);
   }
 
@@ -98,14 +107,15 @@ export class TensorflowOperations implements Operations<Tensor> {
   }
 
   sequence(x: Tensor, steps: number, channels: number): Tensor {
-    return this.#tf.transpose(this.#tf.reshape(x, [-1, steps, channels]), [1, 0, 2]);
+    return this.#from(x, this.#tf.transpose(this.#tf.reshape(x, [-1, steps, channels]), [1, 0, 2]));
   }
 
   lstm(x: Tensor, { inputWeight, hiddenWeight, inputBias, hiddenBias }: LstmWeights<Tensor>, steps: number): Tensor {
     const tf = this.#tf;
     const [, batch, channels] = x.shape as [number, number, number];
     const hidden = hiddenWeight.shape[1] as number;
-    const rows = productWithTransposed(tf, tf.reshape(x, [steps * batch, channels]), inputWeight);
+    const flat = this.#from(x, tf.reshape(x, [steps * batch, channels]));
+    const rows = productWithTransposed(tf, flat, inputWeight, this.#constants);
     const inputs = tf.split(tf.add(rows, tf.add(inputBias, hiddenBias)), steps, 0);
     // Transposed once for all steps.
     const recurrent = tf.transpose(hiddenWeight);
@@ -167,6 +177,12 @@ export class TensorflowOperations implements Operations<Tensor> {
     const count = tf.maximum(tf.sum(present, 1, true), 1);
     const sum = tf.sum(tf.mul(tf.reshape(x, [-1, length, width]), tf.reshape(present, [-1, length, 1])), 1);
     return tf.mul(sum, tf.div(1, count));
+  }
+
+  /** What is made of a constant alone is constant. */
+  #from(source: Tensor, result: Tensor): Tensor {
+    if (this.#constants.has(source)) this.#constants.add(result);
+    return result;
   }
 
   /** 1 for tokens, 0 for padding. */
