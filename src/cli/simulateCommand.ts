@@ -10,6 +10,7 @@ export interface SimulateOptions {
   readonly again?: boolean;
   readonly acceptStale?: boolean;
   readonly list?: boolean;
+  readonly chain?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -22,6 +23,10 @@ export function simulateCommand(): Command {
     .option("--results <folder>", "folder for results", "results")
     .option("--data <folder>", "folder with real data sets (default: FOEDUS_DATA, or data)")
     .option("--threads <number>", "cells at a time", integerAtLeast(1), availableParallelism())
+    .option(
+      "--chain",
+      "run the cells as real nodes and validators with chain and store, one after the other; results NAME-on-chain",
+    )
     .option("--again", "run cells again whose results are there")
     .option("--accept-stale", "keep results that another version of the sources made")
     .option("--list", "print the cells and do not run them")
@@ -29,7 +34,7 @@ export function simulateCommand(): Command {
     .option("--quiet", "no progress")
     .addHelpText(
       "after",
-      "\nA run that is broken off goes on where it was. Then look at it with `foedus report results/`.\n\nExamples:\n  $ foedus simulate experiments/s-fair.yaml\n  $ foedus simulate experiments/s-byz.yaml --list\n  $ foedus simulate mine.yaml --data /data --threads 8 --json",
+      "\nA run that is broken off goes on where it was. Then look at it with `foedus report results/`.\n\nExamples:\n  $ foedus simulate experiments/s-fair.yaml\n  $ foedus simulate experiments/s-byz.yaml --list\n  $ foedus simulate mine.yaml --data /data --threads 8 --json\n  $ foedus simulate small.yaml --chain      # docs/simulating.md says what a real run cannot have",
     )
     .action(async (file: string, options: SimulateOptions) => {
       const { simulate } = await import("./simulate.ts");

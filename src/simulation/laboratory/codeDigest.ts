@@ -20,14 +20,21 @@ const FOLDERS = [
   "simulation/studies",
 ];
 
-let digest: string | undefined;
+const digests = new Map<string, string>();
 
-/** SHA-256 over the sources that a result depends on, 16 hexadecimal digits: a result of other sources is not fresh. */
-export function codeDigest(): string {
-  if (digest !== undefined) return digest;
+/**
+ * SHA-256 over the sources that a result depends on, 16 hexadecimal digits: a result of other sources is not fresh.
+ *
+ * @param beside further folders that decide, of `src`.
+ */
+export function codeDigest(beside: readonly string[] = []): string {
+  const folders = [...FOLDERS, ...beside];
+  const key = folders.join();
+  const known = digests.get(key);
+  if (known !== undefined) return known;
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const hash = createHash("sha256");
-  for (const folder of FOLDERS) {
+  for (const folder of folders) {
     const names = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).filter((name) =>
       name.endsWith(".ts"),
     );
@@ -39,6 +46,7 @@ export function codeDigest(): string {
         .update("\0");
     }
   }
-  digest = hash.digest("hex").slice(0, 16);
+  const digest = hash.digest("hex").slice(0, 16);
+  digests.set(key, digest);
   return digest;
 }

@@ -67,7 +67,7 @@ async function runInRounds(
 }
 
 /** What is measured of the final model alone. */
-async function endingOf(federation: Federation, figures: Ending["figures"]): Promise<Ending> {
+export async function endingOf(federation: Federation, figures: Ending["figures"]): Promise<Ending> {
   const { config, model, master, layout, test } = federation;
   const { jacobianSamples, ranking } = config.evaluate;
   const parameters = splitMaster(master, layout).view.subarray(0, model.parameterCount);

@@ -21,17 +21,35 @@ export interface ExperimentProgress {
   readonly secondsLeft: number | undefined;
 }
 
-export interface ExperimentOptions {
+export interface CellOptions {
   /** Folder for results; the experiment's are in a folder of its name. */
   readonly results: string;
   readonly dataRoot: string;
-  readonly threads: number;
   /** Run every cell again, whatever is there. */
   readonly again?: boolean;
   /** Take results that other sources made for fresh. */
   readonly acceptStale?: boolean;
   readonly onProgress?: (progress: ExperimentProgress) => void;
   readonly signal?: AbortSignal;
+}
+
+export interface ExperimentOptions extends CellOptions {
+  readonly threads: number;
+}
+
+/** Runs cells, tells how far they are, and hands over each result as soon as it is there. */
+export type CellRunner = (
+  waiting: readonly Cell[],
+  progress: CellProgress,
+  save: (result: CellResult) => Promise<void>,
+) => Promise<void>;
+
+/** What a runner tells of its cells. */
+export interface CellProgress {
+  /** A round of a cell has ended. */
+  round(id: string, round: number): void;
+  /** A cell has ended. */
+  done(): void;
 }
 
 /**
@@ -41,19 +59,29 @@ export interface ExperimentOptions {
  * @throws FoedusError CELL_FAILED naming the cell, after what was running has ended; its siblings' results are kept.
  */
 export async function runExperiment(experiment: ExperimentConfig, options: ExperimentOptions): Promise<CellResult[]> {
+  return runCells(experiment, options, codeDigest(), (waiting, progress, save) =>
+    runOnWorkers(experiment.name, waiting, options, progress, save),
+  );
+}
+
+/** Runs the cells without a fresh result by `run`; what is there, and what comes, is in the results file. @param code digest of fresh results. */
+export async function runCells(
+  experiment: ExperimentConfig,
+  options: CellOptions,
+  code: string,
+  run: CellRunner,
+): Promise<CellResult[]> {
   const cells = cellsOf(experiment);
   await saveDefinition(options.results, experiment);
   const file = await ResultsFile.open(resultsPath(options.results, experiment.name));
   try {
     const fresh = (cell: Cell): boolean => {
       const found = file.get(cell.id);
-      return (
-        found !== undefined && options.again !== true && (options.acceptStale === true || found.code === codeDigest())
-      );
+      return found !== undefined && options.again !== true && (options.acceptStale === true || found.code === code);
     };
     const waiting = cells.filter((cell) => !fresh(cell));
     const progress = new Progress(cells.length, waiting, options.onProgress);
-    await runOnWorkers(experiment.name, waiting, options, progress, (result) => file.append(result));
+    await run(waiting, progress, (result) => file.append(result));
     return cells.map((cell) => file.get(cell.id) as CellResult);
   } finally {
     await file.close();
@@ -64,7 +92,7 @@ async function runOnWorkers(
   experiment: string,
   waiting: readonly Cell[],
   { dataRoot, threads, signal }: ExperimentOptions,
-  progress: Progress,
+  progress: CellProgress,
   save: (result: CellResult) => Promise<void>,
 ): Promise<void> {
   const queue = [...waiting];
@@ -135,12 +163,23 @@ class CellWorker {
   }
 }
 
+/** CELL_FAILED, naming the cell. */
+export function cellFailed(
+  cell: Cell,
+  { code, message, stack }: { readonly code: string; readonly message: string; readonly stack: string },
+): FoedusError {
+  const { id, labels, seed } = cell;
+  return new FoedusError("CELL_FAILED", `The cell ${describe(cell)} failed: ${message}`, {
+    values: { cell: id, labels, seed, cause: code, stack },
+  });
+}
+
 function describe({ labels, seed }: Cell): string {
   return [...Object.entries(labels).map(([axis, choice]) => `${axis} ${choice}`), `seed ${seed}`].join(", ");
 }
 
 /** Counts rounds, weighed alike whatever they cost. */
-class Progress {
+class Progress implements CellProgress {
   readonly #cells: number;
   readonly #found: number;
   readonly #rounds = new Map<string, number>();

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import { subset } from "../../data/subset.ts";
+import { AGREED_ENGINE } from "../../learning/engines/agreed.ts";
+import type { Dataset } from "../../protocol/dataset.ts";
+import type { RecipeDraft } from "../../round/prepareRun.ts";
+import type { Federation } from "../laboratory/federation.ts";
+
+/** Most samples that validators score on, so that scoring does not outweigh training. */
+const MAX_HELD_OUT = 500;
+
+/** The recipe of a cell: what a consortium would write to run it. */
+export function recipeOf(federation: Federation, name: string): RecipeDraft {
+  const { config, model, layout, bounds } = federation;
+  const { training, client, aggregation, serverOptimiser, update } = config;
+  return {
+    version: 1,
+    name,
+    model: model.config,
+    layout: layout.tensors.map((tensor) => ({
+      name: tensor.name,
+      shape: [...tensor.shape],
+      fractionBits: tensor.fractionBits,
+      group: tensor.group,
+    })),
+    training,
+    ...(client === undefined ? {} : { client }),
+    update: {
+      codec: update.codec,
+      maxCoordinate: bounds.maxCoordinate,
+      maxNormSq: bounds.maxNormSq.toString(),
+    },
+    aggregation,
+    ...(serverOptimiser === undefined ? {} : { serverOptimiser }),
+    scoring: scoringOf(federation),
+    criterion: { progress: 655, tolerance: 655, maxUpdateNorm: 0.5 },
+  };
+}
+
+/**
+ * What validators score on, published with the run: the cell's validation samples where the server keeps some, else the first of its test samples. Scores
+ * decide rewards and not the model.
+ */
+export function heldOutOf({ validation, test }: Federation): Dataset {
+  const samples = validation ?? test;
+  if (samples.size <= MAX_HELD_OUT) return samples;
+  return subset(
+    samples,
+    Array.from({ length: MAX_HELD_OUT }, (_, i) => i),
+  );
+}
+
+/** As the cell scores; else with one gradient a round, whatever the number of members. */
+function scoringOf({ config: { scoring } }: Federation): RecipeDraft["scoring"] {
+  const how =
+    scoring === undefined
+      ? { method: "in-run" as const, permutations: 2, truncation: 0 }
+      : { permutations: scoring.permutations, truncation: scoring.truncation };
+  return {
+    mode: "exact",
+    ...how,
+    engine: { package: AGREED_ENGINE.package, version: AGREED_ENGINE.version, batchSize: 120 },
+  };
+}
