@@ -9,7 +9,7 @@ import { createAgreedEngine } from "../../src/learning/engines/agreed.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import type { ContentStore } from "../../src/protocol/contentStore.ts";
 import type { LedgerReader } from "../../src/protocol/ledger.ts";
-import { SILENT } from "../../src/protocol/logger.ts";
+import { type Logger, SILENT } from "../../src/protocol/logger.ts";
 import { verifyReportedLoss } from "../../src/proving/verifyReportedLoss.ts";
 import { loadRunContext } from "../../src/round/runContext.ts";
 import { decorate } from "../../src/simulation/decorate.ts";
@@ -66,15 +66,19 @@ export async function openAuditedRun(
 /**
  * A whole run: two rounds, the closing round and the settlement. Unless told otherwise its model moves by a server optimiser, whose state every
  * checkpoint holds.
+ *
+ * @param prepare changes files before anybody starts, and gives the log of the members.
  */
 export async function finishRun(
   resources: AsyncDisposableStack,
   plan: Partial<FederationPlan> = { recipe: RECIPE },
+  prepare: (opened: OpenedFederation) => Promise<Logger> = async () => SILENT,
 ): Promise<FinishedRun> {
   const opened = await openAuditedRun(resources, plan);
   const { files } = opened;
+  const logger = await prepare(opened);
   const participants = [
-    ...files.members.map(({ name, configFile }) => inProcess({ name, configFile, role: "node" }, SILENT)),
+    ...files.members.map(({ name, configFile }) => inProcess({ name, configFile, role: "node" }, logger)),
     ...files.validators.map(({ name, configFile }) => inProcess({ name, configFile, role: "validator" }, SILENT)),
   ];
   try {

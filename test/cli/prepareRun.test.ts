@@ -147,6 +147,41 @@ describe("foedus run prepare", () => {
     await assert.rejects(prepare({ name: "scaffold" }, undefined, true), { message: /Leave serverOptimiser out/ });
   });
 
+  it("refuses privacy that a chain cannot keep, and says of the rest what a reader should know", async (t) => {
+    const folder = await temporaryFolder(t);
+    const at = (name: string) => join(folder, name);
+    await writeFile(at("held-out.csv"), "1,2,0\n");
+    const prepare = async (privacy: object, changes: object = {}) => {
+      const recipe = { ...RECIPE, aggregation: { rule: "uniform-mean" }, privacy, ...changes };
+      await writeFile(at("recipe.yaml"), stringify(recipe));
+      const [heldOut, out, store] = [at("held-out.csv"), at("run.json"), `helia:${at("store")}`];
+      return prepareRunFile({ recipe: at("recipe.yaml"), heldOut, store, initSeed: "s", out });
+    };
+    const common = { clipNorm: 1, noiseMultiplier: 0.5, budget: { epsilon: 20, delta: 1e-5 } };
+    const loss = { clip: 4, noiseMultiplier: 5 };
+    const local = { mode: "local", ...common, loss, pipeline: { name: "P2", errorFeedback: false } };
+    const record = { mode: "record", ...common, loss };
+    const dropout = { kind: "mlp", inputs: 2, hidden: [4], classes: 2, activation: "relu", dropout: 0.5 };
+    for (const [privacy, changes, message] of [
+      [{ mode: "central", ...common, errorFeedback: false }, {}, /Central noise has to stay secret.*Use local noise/],
+      [
+        { mode: "distributed", ...common, errorFeedback: false, colluders: 0 },
+        {},
+        /single updates are seen.*Use local/,
+      ],
+      [local, { aggregation: { rule: "weighted-mean" } }, /weighs updates by sample counts/],
+      [record, { client: { name: "fedprox", mu: 0.1 } }, /FedAvg with DP-SGD/],
+      [record, { model: dropout }, /knows no dropout/],
+    ] as const)
+      await assert.rejects(prepare(privacy, changes), { code: "BAD_CONFIG", message });
+    await assert.rejects(readFile(at("run.json")), { code: "ENOENT" });
+    assert.deepEqual((await prepare({ mode: "none" })).remarks, []);
+    assert.deepEqual((await prepare(record)).remarks, ["Sample counts n_i stand in commits; no noise protects them."]);
+    const { remarks } = await prepare(local);
+    assert.equal(remarks.length, 3);
+    assert.match(remarks[2] as string, /Noise on the mean of 4 is 1\.22 times as long as the longest update/);
+  });
+
   it("publishes no held-out set where scoring is attested, and needs one where it is exact", async (t) => {
     const folder = await temporaryFolder(t);
     const at = (name: string) => join(folder, name);

@@ -33,6 +33,8 @@ export interface FederationPlan {
   readonly recipe?: Partial<RecipeDraft>;
   /** `attested`: every validator scores on a part of the held-out set that only it has. Default exact. */
   readonly scoring?: "exact" | "attested";
+  /** Default 400, long enough for a process to be started again within every phase on a slow machine. */
+  readonly commitBlocks?: number;
   /** Default 5. */
   readonly challengeBlocks?: number;
 }
@@ -96,8 +98,7 @@ export async function openFederation(plan: FederationPlan, resources: AsyncDispo
     cohort: members,
     capacity: 8,
     minAccepted: 4,
-    // Long enough for a process to be started again within every phase on a slow machine.
-    commitBlocks: 400,
+    commitBlocks: plan.commitBlocks ?? 400,
     judgeBlocks: 400,
     fetchBlocks: 200,
     attestBlocks: 400,
