@@ -1,52 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Everything that decides what a cell's result is. */
-const FOLDERS = [
-  "protocol",
-  "numerics",
-  "data",
-  "learning",
-  "update",
-  "privacy",
-  "aggregation",
-  "incentives",
-  "round/serverLearning",
-  "simulation/attacks",
-  "simulation/laboratory",
-  "simulation/studies",
-];
+/** Whatever runs a cell is imported, directly or not, by its worker. */
+const ENTRY = fileURLToPath(new URL("./cell.worker.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-const digests = new Map<string, string>();
+/** Static and dynamic imports of our own files; types leave nothing behind at run time. */
+const IMPORT =
+  /^\s*(?:import|export)\s+(?!type\b)[^;]*?from\s+"(\.[^"]+)"|\bimport\("(\.[^"]+)"\)|^\s*import\s+"(\.[^"]+)"/gm;
+
+let digest: string | undefined;
 
 /**
- * SHA-256 over the sources that a result depends on, 16 hexadecimal digits: a result of other sources is not fresh.
- *
- * @param beside further folders that decide, of `src`.
+ * SHA-256 over the sources that a cell's result can depend on, 16 hexadecimal digits: those that the worker imports. A
+ * result that other sources made is not fresh.
  */
-export function codeDigest(beside: readonly string[] = []): string {
-  const folders = [...FOLDERS, ...beside];
-  const key = folders.join();
-  const known = digests.get(key);
-  if (known !== undefined) return known;
-  const root = fileURLToPath(new URL("../../", import.meta.url));
-  const hash = createHash("sha256");
-  for (const folder of folders) {
-    const names = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).filter((name) =>
-      name.endsWith(".ts"),
-    );
-    for (const name of names.sort((a, b) => (a < b ? -1 : 1))) {
-      const path = `${folder}/${name}`;
-      hash
-        .update(`${path}\0`)
-        .update(readFileSync(join(root, path)))
-        .update("\0");
+export function codeDigest(): string {
+  digest ??= digestOf(sourcesFrom(ENTRY));
+  return digest;
+}
+
+/** The entry and all files below it, by path. */
+export function sourcesFrom(entry: string): ReadonlyMap<string, string> {
+  const sources = new Map<string, string>();
+  const waiting = [entry];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (sources.has(path)) continue;
+    const text = readFileSync(path, "utf8");
+    sources.set(path, text);
+    for (const [, from, dynamic, bare] of text.matchAll(IMPORT)) {
+      const target = resolve(dirname(path), (from ?? dynamic ?? bare) as string);
+      if (target.endsWith(".ts")) waiting.push(target);
     }
   }
-  const digest = hash.digest("hex").slice(0, 16);
-  digests.set(key, digest);
-  return digest;
+  return sources;
+}
+
+function digestOf(sources: ReadonlyMap<string, string>): string {
+  const hash = createHash("sha256");
+  const paths = [...sources.keys()].sort((a, b) => (a < b ? -1 : 1));
+  for (const path of paths) hash.update(`${relative(ROOT, path)}\0${sources.get(path)}\0`);
+  return hash.digest("hex").slice(0, 16);
 }
