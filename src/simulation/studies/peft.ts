@@ -22,7 +22,7 @@ import type { Study } from "./study.ts";
 
 export const peftSchema = z.strictObject({
   name: z.literal("peft"),
-  mode: z.enum(["full", "naive", "freezeA", "stack", "svd", "partial"]),
+  method: z.enum(["full", "naive", "freezeA", "stack", "svd", "partial"]),
   rank: z.int().min(1).max(64).default(4),
   alpha: z.number().positive().max(1e4).default(8),
   /** Of `partial`: shared coordinates of an upload. */
@@ -117,10 +117,10 @@ export const peft: Study<z.output<typeof peftSchema>> = async (options, seed, { 
   };
 };
 
-function clientOf({ mode, rank, alpha, budget }: z.output<typeof peftSchema>): ClientConfig {
-  if (mode === "full") return clientSchema.parse({ name: "fedavg" });
-  if (mode === "partial") return clientSchema.parse({ name: "partial", budget });
-  return clientSchema.parse({ name: "lora", mode, rank, alpha });
+function clientOf({ method, rank, alpha, budget }: z.output<typeof peftSchema>): ClientConfig {
+  if (method === "full") return clientSchema.parse({ name: "fedavg" });
+  if (method === "partial") return clientSchema.parse({ name: "partial", budget });
+  return clientSchema.parse({ name: "lora", mode: method, rank, alpha });
 }
 
 /** Ten passes over the samples. */

@@ -59,7 +59,7 @@ describe("tiers of members with different speeds", () => {
 
 describe("parameter-efficient tuning", () => {
   const small = { name: "peft", hidden: 64, rounds: 3, members: 4, data: { name: "s-mix", s: 0.7, samples: 900 } };
-  const run = (mode: string, more: Record<string, unknown> = {}) => figuresOf({ ...small, mode, ...more });
+  const run = (method: string, more: Record<string, unknown> = {}) => figuresOf({ ...small, method, ...more });
 
   it("stacked products and a frozen A have an exact mean; means of both factors have not", async () => {
     const [naive, frozen, stack] = [await run("naive"), await run("freezeA"), await run("stack")];
