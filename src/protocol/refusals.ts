@@ -6,7 +6,10 @@ export const REFUSALS = {
   WRONG_DIGEST: { code: 2, sentence: "The fetched bytes are not the bytes that were committed." },
   MALFORMED: { code: 3, sentence: "The bytes are not a canonical update artifact." },
   WRONG_RUN: { code: 4, sentence: "The artifact was made for another run." },
-  WRONG_ROUND: { code: 5, sentence: "The artifact was made for another round." },
+  WRONG_ROUND: {
+    code: 5,
+    sentence: "The artifact was made for another round, or is not of its kind: closing or not, private or not.",
+  },
   WRONG_MEMBER: { code: 6, sentence: "The artifact was made by another member." },
   WRONG_SAMPLES: { code: 7, sentence: "The artifact states another number of samples than the commit." },
   WRONG_BASE: { code: 8, sentence: "The update was computed from another model than the run's head." },

@@ -36,12 +36,16 @@ describe("the guides", () => {
       "validator.yaml": parseValidatorConfig,
       "recipe.yaml": parseRecipeFile,
     };
-    const seen = blocks(read("running-a-consortium.md"), "yaml").map((block) => {
-      const name = /^# (\S+)\n/.exec(block)?.[1] ?? "";
+    const whole = new Map<string, object>();
+    const seen = blocks(read("running-a-consortium.md"), "yaml").flatMap((block) => {
+      const [, part, name = ""] = /^# (in )?(\S+)\n/.exec(block) ?? [];
       const parser = parsers[name];
       assert.ok(parser !== undefined, `the block "${block.slice(0, 40)}" names no file`);
-      assert.doesNotThrow(() => parser(parse(block), name));
-      return name;
+      const written = { ...(part === undefined ? {} : whole.get(name)), ...(parse(block) as object) };
+      assert.doesNotThrow(() => parser(written, name));
+      if (part !== undefined) return [];
+      whole.set(name, written);
+      return [name];
     });
     assert.deepEqual(seen.sort(), Object.keys(parsers).sort());
   });

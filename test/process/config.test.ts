@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parseNodeConfig, readNodeConfig, withDevice } from "../../src/node/options.ts";
+import { privacyFiles } from "../../src/node/privacyFiles.ts";
 import { ConfigError } from "../../src/protocol/errors.ts";
 import { parseValidatorConfig } from "../../src/validator/options.ts";
 import { temporaryFolder } from "../cli/support.ts";
@@ -48,8 +49,13 @@ describe("configuration of nodes and validators", () => {
       },
       data: { kind: "csv", file: "/etc/foedus/shard.csv", inputs: 64, classes: 10, scale: 1, header: false },
       engine: { kind: "onnxruntime-node", device: "cpu", threads: 1 },
+      privacy: {},
       finalityDepth: 0,
       log: "info",
+    });
+    assert.deepEqual(privacyFiles(config), {
+      ledger: "/etc/foedus/state/privacy/ledger.jsonl",
+      secret: "/etc/foedus/state/privacy/noise.key",
     });
     const validator = parseValidatorConfig(
       { ...COMMON, prover: { artifacts: "keys" }, passphrase: { file: "/run/secrets/p" } },
@@ -65,6 +71,19 @@ describe("configuration of nodes and validators", () => {
       scale: 1,
       header: false,
     });
+  });
+
+  it("takes what private runs keep and spend, or says what to write", () => {
+    const privacy = { ledger: "privacy.jsonl", secret: "/run/noise.key", maxEpsilon: 2.5, publicRuns: [1, "2"] };
+    const config = parseNodeConfig({ ...NODE, privacy }, FILE);
+    assert.deepEqual(config.privacy, { ...privacy, ledger: "/etc/foedus/privacy.jsonl", publicRuns: [1n, 2n] });
+    assert.deepEqual(privacyFiles(config), { ledger: "/etc/foedus/privacy.jsonl", secret: "/run/noise.key" });
+    const refused = (value: object) => failureOf({ ...NODE, privacy: value }).message;
+    assert.match(
+      refused({ maxEpsilon: 0 }),
+      /"privacy\.maxEpsilon" is not valid .*the ε that this member spends at most/,
+    );
+    assert.match(refused({ epsilon: 1 }), /"privacy\.epsilon" is unknown; known in "privacy" are privacy\.ledger, /);
   });
 
   it("takes each engine with what it needs; a program starts in the file's folder", () => {
