@@ -5,15 +5,19 @@
  * and fresh are not made again.
  */
 
-import { readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Command } from "commander";
 import { readYaml } from "../src/process/readYaml.ts";
 import { ConfigError, EXIT } from "../src/protocol/errors.ts";
+import type { ExperimentReport } from "../src/report/experiments/experimentReport.ts";
+import { experimentsMarkdown } from "../src/report/experiments/experimentsMarkdown.ts";
+import { figureOf } from "../src/report/experiments/figure.ts";
 import { type AcceptanceRow, acceptanceOf } from "../src/simulation/laboratory/acceptance.ts";
 import { defaultDataRoot } from "../src/simulation/laboratory/dataRoot.ts";
 import { type ExperimentConfig, parseExperiment } from "../src/simulation/laboratory/experimentConfig.ts";
+import { reportOf } from "../src/simulation/laboratory/reportOf.ts";
 import { runExperiment } from "../src/simulation/laboratory/runExperiment.ts";
 
 interface Options {
@@ -25,6 +29,7 @@ interface Options {
   readonly acceptStale?: boolean;
   readonly again?: boolean;
   readonly out?: string;
+  readonly document?: string;
 }
 
 const FOLDER = "experiments";
@@ -40,6 +45,7 @@ const program = new Command("experiments")
   .option("--accept-stale", "keep results that another version of the sources made")
   .option("--json", "print the acceptance rows as one JSON array")
   .option("--out <file>", "also write the rows to a file")
+  .option("--document <file>", "write results and pictures into a document, below its line of dashes")
   .addHelpText("after", "\nExamples:\n  $ npm run experiments -- s-fair\n  $ npm run experiments -- --check --json");
 
 program.parse();
@@ -76,8 +82,23 @@ function tell({ id, accept, claims }: AcceptanceRow): void {
   }
 }
 
+/** What is written by hand stays: everything up to the document's first line of dashes. Pictures go beside it, into images/experiments. */
+function writeDocument(file: string, reports: readonly ExperimentReport[]): void {
+  const images = join(dirname(file), "images", "experiments");
+  mkdirSync(images, { recursive: true });
+  const chapters = experimentsMarkdown(reports, (report) => {
+    const figure = figureOf(report);
+    if (figure === undefined) return undefined;
+    writeFileSync(join(images, `${report.name}.svg`), figure);
+    return `images/experiments/${report.name}.svg`;
+  });
+  const byHand = existsSync(file) ? (readFileSync(file, "utf8").split(/^---$/m, 1)[0] as string) : "# Experiments\n\n";
+  writeFileSync(file, `${byHand}---\n\n${chapters}`);
+}
+
 async function main(): Promise<number> {
   const rows: AcceptanceRow[] = [];
+  const reports: ExperimentReport[] = [];
   for (const experiment of await load(program.args)) {
     const started = performance.now();
     let told = started;
@@ -97,11 +118,13 @@ async function main(): Promise<number> {
     });
     const row = acceptanceOf(experiment, results);
     rows.push(row);
+    reports.push(reportOf({ experiment, results, missing: 0 }));
     tell(row);
     say(`    ${results.length} cells, ${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
   const text = JSON.stringify(rows.map(({ id, accept, figures, seeds }) => ({ id, accept, figures, seeds })));
   if (options.out !== undefined) writeFileSync(options.out, `${text}\n`);
+  if (options.document !== undefined) writeDocument(options.document, reports);
   if (options.json === true) process.stdout.write(`${text}\n`);
   return options.check === true && rows.some(({ accept }) => !accept) ? EXIT.verificationFailed : EXIT.ok;
 }

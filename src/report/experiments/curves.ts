@@ -9,11 +9,23 @@ const MOST_LINES = 8;
 const [WIDTH, HEIGHT] = [520, 250];
 const [LEFT, RIGHT, TOP, BOTTOM] = [46, 14, 12, 30];
 
+/** Size of one panel's drawing. */
+export const PANEL = { width: WIDTH, height: HEIGHT };
+
+/** Lines on one pair of axes. */
+export interface Panel {
+  readonly title: string;
+  /** What is drawn inside the panel's box. */
+  readonly drawing: Html;
+  readonly names: readonly string[];
+}
+
 /**
- * Accuracy over rounds, the seeds' range as a band. The last axis of the experiment is drawn as lines; the others make panels, so that what is to be compared
- * lies on one pair of axes. All panels have the same scale.
+ * Accuracy over rounds, the seeds' range as a band. The axis with most choices that still fit is drawn as lines; the others make panels, so that what is to be
+ * compared lies on one pair of axes. All panels have the same scale. Empty where nothing was evaluated over rounds.
  */
-export function curves(groups: readonly GroupReport[], axes: readonly string[]): Html {
+export function panelsOf(groups: readonly GroupReport[], axes: readonly string[]): readonly Panel[] {
+  if (groups.every(({ curve }) => curve.length === 0)) return [];
   const { panelAxis, lineAxis } = panelsBy(groups, axes);
   const panels = new Map<string, GroupReport[]>();
   for (const group of groups) {
@@ -23,7 +35,21 @@ export function curves(groups: readonly GroupReport[], axes: readonly string[]):
   const values = groups.flatMap(({ curve }) => curve.flatMap(({ low, high }) => [low, high]));
   const last = Math.max(1, ...groups.flatMap(({ curve }) => curve.map(({ round }) => round)));
   const { ticks } = axisTicks(values, [0, 1]);
-  return html`<div class="panels">${[...panels].map(([title, lines]) => panel(title, lines, lineAxis, ticks, last))}</div>`;
+  return [...panels].map(([title, lines]) => {
+    const names = lines.map(({ labels }) => (lineAxis === undefined ? "accuracy" : (labels[lineAxis] ?? "")));
+    return { title: title === "" ? "Accuracy by round" : title, names, drawing: draw(lines, names, ticks, last) };
+  });
+}
+
+/** The panels as figures of a page. */
+export function curves(groups: readonly GroupReport[], axes: readonly string[]): Html | undefined {
+  const panels = panelsOf(groups, axes);
+  if (panels.length === 0) return undefined;
+  return html`<div class="panels">${panels.map(
+    ({ title, names, drawing }) => html`<figure><figcaption>${title}</figcaption>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Accuracy by round: ${names.join(", ")}">${drawing}</svg>
+<ul class="legend">${names.map((name, i) => html`<li><span class="swatch c${i % MOST_LINES}"></span>${name}</li>`)}</ul></figure>`,
+  )}</div>`;
 }
 
 /** The axis with most choices that one panel can still show is drawn as lines. */
@@ -40,25 +66,14 @@ function panelsBy(
   return { panelAxis: axes.filter((axis) => axis !== lineAxis), lineAxis };
 }
 
-function panel(
-  title: string,
-  lines: readonly GroupReport[],
-  lineAxis: string | undefined,
-  ticks: readonly number[],
-  last: number,
-): Html {
+function draw(lines: readonly GroupReport[], names: readonly string[], ticks: readonly number[], last: number): Html {
   const [low, high] = [ticks[0] ?? 0, ticks.at(-1) ?? 1];
   const x = (round: number): number => fixed(LEFT + (round / last) * (WIDTH - LEFT - RIGHT));
   const y = (value: number): number =>
     fixed(HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM));
-  const nameOf = ({ labels }: GroupReport): string => (lineAxis === undefined ? "accuracy" : (labels[lineAxis] ?? ""));
-  return html`<figure><figcaption>${title === "" ? "Accuracy by round" : title}</figcaption>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Accuracy by round: ${lines.map(nameOf).join(", ")}">
-${ticks.map((tick) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(tick)}" y2="${y(tick)}"/><text class="tick" x="${LEFT - 6}" y="${y(tick) + 4}" text-anchor="end">${percent(tick)}</text>`)}
+  return html`${ticks.map((tick) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(tick)}" y2="${y(tick)}"/><text class="tick" x="${LEFT - 6}" y="${y(tick) + 4}" text-anchor="end">${percent(tick)}</text>`)}
 <text class="tick" x="${LEFT}" y="${HEIGHT - 8}">0</text><text class="tick" x="${WIDTH - RIGHT}" y="${HEIGHT - 8}" text-anchor="end">round ${last}</text>
-${lines.map((group, i) => line(group, nameOf(group), i, x, y))}
-</svg>
-<ul class="legend">${lines.map((group, i) => html`<li><span class="swatch c${i % MOST_LINES}"></span>${nameOf(group)}</li>`)}</ul></figure>`;
+${lines.map((group, i) => line(group, names[i] ?? "", i, x, y))}`;
 }
 
 function line(

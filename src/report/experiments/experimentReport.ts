@@ -57,6 +57,8 @@ export interface ExperimentReport {
   readonly name: string;
   readonly title: string;
   readonly question: string;
+  /** What people made of the results. */
+  readonly reading: string;
   readonly axes: readonly string[];
   readonly seeds: readonly number[];
   readonly groups: readonly GroupReport[];

@@ -47,6 +47,7 @@ function mark(claims: readonly ClaimReport[]): string {
 function section(report: ExperimentReport): Html {
   return html`<section id="${report.name}"><h2>${mark(report.claims)}${report.title}</h2>
 ${report.question !== "" && html`<p class="question">${report.question}</p>`}
+${report.reading !== "" && html`<p class="question"><b>Reading.</b> ${report.reading}</p>`}
 ${report.claims.length > 0 && html`<ul class="claims">${report.claims.map(claim)}</ul>`}
 ${curves(report.groups, report.axes)}
 ${robustnessTable(report)}

@@ -12,14 +12,17 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const IMPORT =
   /^\s*(?:import|export)\s+(?!type\b)[^;]*?from\s+"(\.[^"]+)"|\bimport\("(\.[^"]+)"\)|^\s*import\s+"(\.[^"]+)"/gm;
 
-let digest: string | undefined;
+const digests = new Map<string, string>();
 
 /**
- * SHA-256 over the sources that a cell's result can depend on, 16 hexadecimal digits: those that the worker imports. A
- * result that other sources made is not fresh.
+ * SHA-256 over the sources that a result can depend on, 16 hexadecimal digits: those that run it import, and the entry itself. A result that other sources made is
+ * not fresh.
+ *
+ * @param entry what runs it; the laboratory's worker if left out.
  */
-export function codeDigest(): string {
-  digest ??= digestOf(sourcesFrom(ENTRY));
+export function codeDigest(entry = ENTRY): string {
+  const digest = digests.get(entry) ?? digestOf(sourcesFrom(entry));
+  digests.set(entry, digest);
   return digest;
 }
 

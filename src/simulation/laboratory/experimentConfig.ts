@@ -25,6 +25,8 @@ export const experimentSchema = z.strictObject({
   title: z.string().min(1).max(200),
   /** What the experiment asks and what it is measured against. */
   question: z.string().max(4_000).default(""),
+  /** What its results say, in words, once there are some. */
+  reading: z.string().max(8_000).default(""),
   seeds: z
     .array(
       z

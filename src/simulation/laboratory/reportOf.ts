@@ -27,6 +27,7 @@ export function reportOf({ experiment, results, missing }: FinishedExperiment): 
     name: experiment.name,
     title: missing === 0 ? experiment.title : `${experiment.title} (${missing} cells are still missing)`,
     question: experiment.question,
+    reading: experiment.reading,
     axes: Object.keys(experiment.axes),
     seeds: experiment.seeds,
     groups: groups.map(groupReport),

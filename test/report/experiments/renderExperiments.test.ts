@@ -12,7 +12,11 @@ function group(labels: Readonly<Record<string, string>>, accuracy: number): Grou
       { round: 0, mean: 0.1, low: 0.08, high: 0.12 },
       { round: 10, mean: accuracy, low: accuracy - 0.02, high: accuracy + 0.02 },
     ],
-    measures: { accuracy: { mean: accuracy, std: 0.01, n: 3 }, clientMean: { mean: 0.7, std: 0.02, n: 3 }, clientStd: { mean: 0.1, std: 0.01, n: 3 } },
+    measures: {
+      accuracy: { mean: accuracy, std: 0.01, n: 3 },
+      clientMean: { mean: 0.7, std: 0.02, n: 3 },
+      clientStd: { mean: 0.1, std: 0.01, n: 3 },
+    },
     accuracies: [accuracy, accuracy, accuracy],
     members: [0.5, 0.7, 0.9],
     uplinkBytes: 12_345,
@@ -27,6 +31,7 @@ const report: ExperimentReport = {
   name: "made-up",
   title: "Rules <script>alert(1)</script>",
   question: "Which & why?",
+  reading: "",
   axes: ["rule", "attack"],
   seeds: [1, 2, 3],
   groups: [group({ rule: "mean", attack: "none" }, 0.8), group({ rule: "krum", attack: '=cmd|" /C"' }, 0.3)],
@@ -47,7 +52,16 @@ test("the page escapes what it shows, runs nothing and loads nothing", () => {
 
 test("the page shows claims, curves, bars, the table of two axes and the tests", () => {
   const page = renderExperiments([report]);
-  for (const part of ["the mean is good", "does not hold", "80.0%", "± 1.0", "Accuracy by rule and attack", "Members’ accuracies", "paired t-test", "−50.00"])
+  for (const part of [
+    "the mean is good",
+    "does not hold",
+    "80.0%",
+    "± 1.0",
+    "Accuracy by rule and attack",
+    "Members’ accuracies",
+    "paired t-test",
+    "−50.00",
+  ])
     assert.ok(page.includes(part), part);
 });
 
