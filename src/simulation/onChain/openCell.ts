@@ -20,8 +20,9 @@ import { cohortOf, leastAccepted } from "./requireRealRun.ts";
 const VALIDATORS = 4;
 const POOL = 10n ** 21n;
 const BLOCK_MS = 200;
-/** A deadline only matters when somebody is missing, since phases end when everyone has acted: ten minutes, for slow machines and long training. */
-const PATIENCE_BLOCKS = 3_000;
+/** Deadlines only matter when somebody is missing, since phases end when everyone has acted: ten minutes for training, five for validators. */
+const TRAINING_BLOCKS = 3_000;
+const PATIENCE_BLOCKS = 1_500;
 
 /** A cell as a consortium on an empty chain with an open run, before any participant starts. */
 export interface OpenedCell extends OpenedConsortium {
@@ -71,7 +72,7 @@ export async function openCell(
     cohort: cohortOf(config),
     capacity,
     minAccepted: leastAccepted(config),
-    commitBlocks: PATIENCE_BLOCKS,
+    commitBlocks: TRAINING_BLOCKS,
     judgeBlocks: PATIENCE_BLOCKS,
     fetchBlocks: PATIENCE_BLOCKS / 2,
     attestBlocks: PATIENCE_BLOCKS,

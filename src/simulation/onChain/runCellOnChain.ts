@@ -6,6 +6,7 @@ import type { ClientAlgorithm } from "../../node/clientAlgorithm.ts";
 import type { NodeContext } from "../../node/nodeContext.ts";
 import { NodeState } from "../../node/nodeState.ts";
 import { checkpointSize } from "../../protocol/checkpoint.ts";
+import { FoedusError } from "../../protocol/errors.ts";
 import type { Logger } from "../../protocol/logger.ts";
 import type { RoundReport } from "../../report/runReport.ts";
 import { fetchCheckpoint } from "../../round/fetchCheckpoint.ts";
@@ -53,10 +54,10 @@ export async function runCellOnChain(
   signal.throwIfAborted();
   const { observer, memberIds, deployment, endpoint, files, rpcUrl, store } = opened;
   const { ledger, run } = observer;
-  const trained = new TrainingClock();
+  const trained = new Training();
   const participants = startParticipants(federation, opened, trained, logger);
   resources.defer(async () => void (await Promise.all(participants.map((participant) => participant.kill()))));
-  const failed = firstFailure(participants);
+  const failed = Promise.race([firstFailure(participants), trained.failed]);
   failed.catch(() => {});
 
   const chronicle = new Chronicle(federation, opened, record, trained);
@@ -67,7 +68,8 @@ export async function runCellOnChain(
   await Promise.race([Promise.all(participants.slice(0, memberIds.length).map(({ finished }) => finished)), failed]);
   const { master } = await fetchCheckpoint(store, await ledger.runView(run), observer, { signal });
   const last: Federation = { ...federation, master, members: await rememberedBy(federation.members, opened) };
-  record.evaluated(chronicle.finalised, await evaluateFederation(last, chronicle.finalised));
+  if (chronicle.finalised > 0)
+    record.evaluated(chronicle.finalised, await evaluateFederation(last, chronicle.finalised));
   const ranSeconds = (performance.now() - started) / 1000;
 
   onProgress("audit", cell.config.rounds, cell.config.rounds);
@@ -99,7 +101,7 @@ export async function runCellOnChain(
 function startParticipants(
   federation: Federation,
   { files }: OpenedCell,
-  trained: TrainingClock,
+  trained: Training,
   logger: Logger,
 ): readonly Participant[] {
   const { members, random, attackers } = federation;
@@ -110,7 +112,7 @@ function startParticipants(
       trainingStream: (_run, round) => random.derive("training", round, id),
       adapt(opened) {
         const node = { ...opened, codecStream: (round: number) => random.derive("rounding", round, id) };
-        return timed(attackers?.ids.has(id) === true ? attackingMember(node, attackers, id) : node, trained);
+        return trained.watch(attackers?.ids.has(id) === true ? attackingMember(node, attackers, id) : node);
       },
     });
   });
@@ -121,28 +123,49 @@ function startParticipants(
   return [...nodes, ...validators];
 }
 
-/** Seconds in which members trained, by round. They train at the same time, so together they can be more than have passed. */
-class TrainingClock {
+/**
+ * What comes of training, over all members. Who cannot train, or gets what is no number, would leave its rounds out, and every round would wait for it until
+ * its deadline: as in the laboratory, that ends the cell.
+ */
+class Training {
   readonly #seconds = new Map<number, number>();
+  readonly #failure = Promise.withResolvers<never>();
+  /** Rejects with the first failure; never resolves. */
+  readonly failed: Promise<never> = this.#failure.promise;
 
-  add(round: number, seconds: number): void {
-    this.#seconds.set(round, this.of(round) + seconds);
+  constructor() {
+    this.failed.catch(() => {});
   }
 
-  of(round: number): number {
+  /** Seconds of a round. Members train at the same time, so together they can be more than have passed. */
+  secondsOf(round: number): number {
     return this.#seconds.get(round) ?? 0;
+  }
+
+  watch(node: NodeContext): NodeContext {
+    const { algorithm } = node;
+    const train: ClientAlgorithm["train"] = async (task, signal) => {
+      const since = performance.now();
+      try {
+        const outcome = await algorithm.train(task, signal);
+        if (!outcome.delta.every(Number.isFinite)) this.#failure.reject(diverged(node.memberId, task.round));
+        this.#seconds.set(task.round, this.secondsOf(task.round) + (performance.now() - since) / 1000);
+        return outcome;
+      } catch (error) {
+        if (!signal.aborted) this.#failure.reject(error);
+        throw error;
+      }
+    };
+    return { ...node, algorithm: { ...algorithm, train } };
   }
 }
 
-function timed(node: NodeContext, clock: TrainingClock): NodeContext {
-  const { algorithm } = node;
-  const train: ClientAlgorithm["train"] = async (task, signal) => {
-    const since = performance.now();
-    const outcome = await algorithm.train(task, signal);
-    clock.add(task.round, (performance.now() - since) / 1000);
-    return outcome;
-  };
-  return { ...node, algorithm: { ...algorithm, train } };
+function diverged(member: number, round: number): FoedusError {
+  return new FoedusError(
+    "DIVERGED",
+    `Training of member ${member} in round ${round} gave NaN or infinity; lower the learning rate.`,
+    { values: { member, round } },
+  );
 }
 
 /** The laboratory's members with what their nodes have on disk. */
@@ -160,14 +183,15 @@ class Chronicle {
   readonly #federation: Federation;
   readonly #opened: OpenedCell;
   readonly #record: CellRecord;
-  readonly #trained: TrainingClock;
+  readonly #trained: Training;
   readonly #memberOf: ReadonlyMap<number, Member>;
   finalised = 0;
+  #last: RoundReport | undefined;
   #gas = 0;
   #uplink = 0;
   #downlink = 0;
 
-  constructor(federation: Federation, opened: OpenedCell, record: CellRecord, trained: TrainingClock) {
+  constructor(federation: Federation, opened: OpenedCell, record: CellRecord, trained: Training) {
     this.#federation = federation;
     this.#opened = opened;
     this.#record = record;
@@ -182,11 +206,16 @@ class Chronicle {
     this.#downlink += report.updates.length * checkpointSize(this.#opened.observer);
     if (report.outcome !== "finalised") return;
     this.#gas += report.gas ?? 0;
+    await this.#evaluateLast();
     this.finalised += 1;
+    this.#last = report;
+  }
+
+  /** Evaluates the last finalised round, now that another has followed: the run's last is evaluated when members have closed it. */
+  async #evaluateLast(): Promise<void> {
     const { config, members } = this.#federation;
-    // The last is evaluated when members have closed it.
-    if (this.finalised % config.evaluate.every !== 0 || this.finalised === config.rounds) return;
-    const master = await this.#checkpointOf(report);
+    if (this.#last === undefined || this.finalised % config.evaluate.every !== 0) return;
+    const master = await this.#checkpointOf(this.#last);
     // What members remember lies with their nodes, which are in the next round already.
     const measured = members.some(({ algorithm }) => algorithm.personalise !== undefined) ? [] : members;
     const federation = { ...this.#federation, master, members: measured };
@@ -217,7 +246,7 @@ class Chronicle {
       attacked: new Set(invited.map(({ id }) => id).filter((id) => attackers?.acts(id, round))),
       ...(outcome === "failed" ? { failed: failure ?? "unknown" } : {}),
       uplinkBytes: 0,
-      trainingSeconds: this.#trained.of(round),
+      trainingSeconds: this.#trained.secondsOf(round),
     };
   }
 
