@@ -7,6 +7,7 @@ import { noiseSecret } from "../privacy/noiseSecret.ts";
 import { noiseStage } from "../privacy/noiseStage.ts";
 import { PrivacyLedger } from "../privacy/privacyLedger.ts";
 import { privateLoss } from "../privacy/privateLoss.ts";
+import { readLedger } from "../privacy/readLedger.ts";
 import { requireLedger } from "../privacy/requireLedger.ts";
 import { roundCharge } from "../privacy/roundCharge.ts";
 import { federationSecret, secretStream } from "../privacy/secretStream.ts";
@@ -73,13 +74,19 @@ export async function openMemberPrivacy(
   const { run, samples, logger } = surroundings;
   const { chainId, addresses, recipe, layout } = run;
   const privacy = privacyOf(recipe);
-  if (privacy === undefined) return undefined;
+  const files = privacyFiles(config);
+  if (privacy === undefined) {
+    // A damaged ledger is for private runs to refuse.
+    const entries = await readLedger(files.ledger).catch(() => []);
+    if (entries.length > 0)
+      logger.warn({ ledger: files.ledger }, "this run is not private: what it reveals stands in no privacy ledger");
+    return undefined;
+  }
   const cohort = Math.min(run.params.cohort, run.params.capacity);
   requirePrivateRun(recipe, { size: layout.size, cohort });
   // What the refusal above leaves.
   if (privacy.mode === "central" || privacy.mode === "distributed") throw new Error(`${privacy.mode} noise on a chain`);
 
-  const files = privacyFiles(config);
   resources.defer(
     await lockFolder(
       dirname(files.ledger),

@@ -282,6 +282,23 @@ describe("a node in a private run", () => {
     );
   });
 
+  it("warns a member with a ledger that a run without privacy stands in none", async () => {
+    const warnings: string[] = [];
+    const logger = { ...SILENT, warn: (_fields: object, message: string) => void warnings.push(message) };
+    const open = async () => {
+      const member = await openMember(chain, store, resources);
+      const run = { ...member, recipe: { ...member.recipe, privacy: { mode: "none" } } } as unknown as NodeContext;
+      const { ledger, memberId, signal } = member;
+      const surroundings = { run, ledger, store, memberId, samples: 1, pendingRounds: [], logger, signal };
+      return openMemberPrivacy({ state: folder, privacy: {} }, surroundings, resources);
+    };
+    assert.equal(await open(), undefined);
+    assert.deepEqual(warnings, []);
+    await withNode(({ privacy }) => privacy.charge(1, false));
+    assert.equal(await open(), undefined);
+    assert.match(warnings.join(), /stands in no privacy ledger/);
+  });
+
   for (const [name, options, message] of [
     [
       "central noise",

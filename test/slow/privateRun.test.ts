@@ -160,3 +160,33 @@ describe("a whole private run on a chain", () => {
     assert.equal((await readFile(join(ledgerOf(2), "..", "noise.key"))).length, 32);
   });
 });
+
+/** DP-SGD at every member: each step's gradients are clipped one by one, and the noise is in the training. */
+describe("a whole run with private records on a chain", () => {
+  const resources = new AsyncDisposableStack();
+  after(() => resources.disposeAsync());
+
+  it("finalises its round, audits, and books q = B/n for every step", async () => {
+    const { noiseMultiplier, budget, loss } = PRIVACY;
+    const finished = await finishRun(resources, {
+      rounds: 1,
+      recipe: {
+        privacy: { mode: "record", clipNorm: 1, noiseMultiplier, budget, loss },
+        training: { localSteps: 5, batchSize: 20, learningRate: 0.1, momentum: 0 },
+        aggregation: { rule: "uniform-mean" },
+      },
+    });
+    assert.equal((await finished.ledger.runView(finished.run)).finalisedRounds, 1);
+    const { ok, failures } = await finished.audit();
+    assert.ok(ok, JSON.stringify(failures));
+    const commits = await finished.ledger.commits(finished.run, 1);
+    assert.equal(commits.length, 5);
+    for (const { commitment } of commits) {
+      const folder = finished.memberFolders[commitment.memberId - 1] as string;
+      const [entry] = await readLedger(join(folder, "state", "privacy", "ledger.jsonl"));
+      const samplingRate = 20 / commitment.samples;
+      assert.deepEqual(entry?.releases[0], { what: "update", samplingRate, noiseMultiplier, steps: 5 });
+      assert.deepEqual([entry?.unit, entry?.relation], ["record", "add-remove"]);
+    }
+  });
+});
