@@ -66,11 +66,11 @@ export interface OptimiserState {
   readonly velocity: Float32Array;
 }
 
-/** One heavy-ball step: v' = β·v + g, w' = w − η·v', each operation rounded to float32. */
+/** One heavy-ball step: v' = β·v + g, w' = w − η·v', each operation rounded to float32; where β = 0, w' = w − η·g and v' is v itself. */
 export interface StepOptions {
   /** η, rounded to float32. */
   readonly learningRate: number;
-  /** β, rounded to float32; 0 is plain gradient descent, whose velocity is the gradient. */
+  /** β, rounded to float32; 0 is plain gradient descent, which neither reads nor changes the velocity: a vector less to write. */
   readonly momentum: number;
 }
 

@@ -146,7 +146,7 @@ export class OnnxModel implements Model {
     const results = await session.run(feeds);
     return {
       parameters: floats(results, "new_parameters"),
-      velocity: floats(results, "new_velocity"),
+      velocity: variant.momentum ? floats(results, "new_velocity") : state.velocity,
       loss: floats(results, "loss")[0] as number,
     };
   }

@@ -75,13 +75,13 @@ export function emitGradient(config: ModelConfig, batch: Extent, variant: Gradie
 
 export interface StepVariant {
   readonly masks: boolean;
-  /** Whether there is any momentum: without it no velocity is read. */
+  /** Whether there is any momentum: without it there is no velocity, which would be one more vector out. */
   readonly momentum: boolean;
 }
 
 /**
- * Gradient of the cross-entropy and one heavy-ball step: adds learning_rate [] and, with momentum, velocity [d] and momentum [] →
- * new_parameters, new_velocity.
+ * Gradient of the cross-entropy and one step: adds learning_rate [] → new_parameters; with momentum also velocity [d] and momentum [] →
+ * new_velocity.
  */
 export function emitStep(config: ModelConfig, batch: Extent, { masks, momentum }: StepVariant): EmittedGraph {
   const graph = new GraphBuilder();
@@ -89,20 +89,16 @@ export function emitStep(config: ModelConfig, batch: Extent, { masks, momentum }
   const trainable = new Set(parameterLayout(config).map(({ name }) => name));
   const variant = { logitCotangent: false, featureCotangent: false, trainable, wantInputs: false, masks };
   const forward = emitForwardPass(graph, config, batch, variant);
-  const gradient = emitBackwardPass(graph, config, batch, forward, variant);
+  const pieces = emitBackwardPass(graph, config, batch, forward, variant);
   const learningRate = graph.input("learning_rate", []);
-  let velocity: Value;
+  const gradient = graph.apply("Concat", pieces, { axis: { integer: 0 } });
+  let direction = gradient;
   if (momentum) {
     // Separate multiply and add, each rounding to float32: what the composed path does in TypeScript, bit for bit.
     const kept = graph.apply("Mul", [graph.input("velocity", [size]), graph.input("momentum", [])]);
-    velocity = graph.applyToOutput("new_velocity", [size], "Add", [
-      kept,
-      graph.apply("Concat", gradient, { axis: { integer: 0 } }),
-    ]);
-  } else {
-    velocity = graph.applyToOutput("new_velocity", [size], "Concat", gradient, { axis: { integer: 0 } });
+    direction = graph.applyToOutput("new_velocity", [size], "Add", [kept, gradient]);
   }
-  const change = graph.apply("Mul", [velocity, learningRate]);
+  const change = graph.apply("Mul", [direction, learningRate]);
   graph.applyToOutput("new_parameters", [size], "Sub", ["parameters" as Value, change]);
   return finish(graph);
 }

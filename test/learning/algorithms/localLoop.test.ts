@@ -209,4 +209,21 @@ describe("the local loop", () => {
       expected.map((v, i) => f((state.parameters[i] as number) - f(f(0.05) * v))),
     );
   });
+
+  it("the composed step without momentum leaves the velocity alone", async () => {
+    const state = { parameters: Float32Array.of(1 / 3, -7.1), velocity: Float32Array.of(0.7, 1e-9) };
+    const batch = { features: Float32Array.of(0), size: 1 };
+    const { parameters, velocity } = await composedStep(quadratic(2))(
+      state,
+      batch,
+      { learningRate: 0.05, momentum: 0 },
+      TRAINING,
+    );
+    const f = Math.fround;
+    assert.deepEqual(velocity, Float32Array.of(0.7, 1e-9));
+    assert.deepEqual(
+      [...parameters],
+      [...state.parameters].map((w) => f(w - f(f(0.05) * w))),
+    );
+  });
 });

@@ -122,7 +122,7 @@ export class ProcessModel implements Model {
     const answer = await this.#ask("step", {}, tensors, { loss: [], parameters: d, velocity: d }, mode);
     return {
       parameters: answer("parameters"),
-      velocity: answer("velocity"),
+      velocity: momentum === 0 ? state.velocity : answer("velocity"),
       loss: answer("loss")[0] as number,
     };
   }
