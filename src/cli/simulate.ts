@@ -8,6 +8,7 @@ import { resultsPath } from "../simulation/laboratory/experimentFolder.ts";
 import { type ExperimentProgress, runExperiment } from "../simulation/laboratory/runExperiment.ts";
 import { type Group, groupsOf, type Measure } from "../simulation/laboratory/summary.ts";
 import type { ChainExperimentOptions } from "../simulation/onChain/runExperimentOnChain.ts";
+import { figuresTable } from "./figuresTable.ts";
 import { formatTable, printLine, toJson } from "./print.ts";
 import type { SimulateOptions } from "./simulateCommand.ts";
 import { EXIT_CODES, type StopSignal, stopSignals } from "./stopSignals.ts";
@@ -71,7 +72,10 @@ async function runAndPrint(
       return results;
     }
     printLine(`${experiment.title} (${experiment.seeds.length} seeds)\n`);
-    printLine(tableOf(groupsOf(results), columns));
+    const groups = groupsOf(results);
+    const figures = columns === COLUMNS ? figuresTable(groups) : undefined;
+    printLine(tableOf(groups, columns));
+    if (figures !== undefined) printLine(`\n${figures}`);
     printLine(`\nResults: ${resultsPath(options.results, experiment.name)}`);
     printLine(`Look at them with: foedus report ${options.results}`);
     return results;

@@ -5,7 +5,7 @@ import { decimal, UNKNOWN } from "../format.ts";
 import { type Html, html, trusted } from "../markup.ts";
 import { curves } from "./curves.ts";
 import type { ClaimReport, ExperimentReport } from "./experimentReport.ts";
-import { comparisonTable, fairnessBars, resultsTable, robustnessTable } from "./tables.ts";
+import { comparisonTable, fairnessBars, figuresTable, resultsTable, robustnessTable } from "./tables.ts";
 
 const STYLE = readFileSync(new URL("./experiments.css", import.meta.url), "utf8");
 
@@ -53,6 +53,7 @@ ${curves(report.groups, report.axes)}
 ${robustnessTable(report)}
 ${fairnessBars(report)}
 ${resultsTable(report)}
+${figuresTable(report)}
 ${comparisonTable(report)}
 </section>`;
 }

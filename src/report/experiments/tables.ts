@@ -25,6 +25,18 @@ export function resultsTable({ groups, axes, seeds }: ExperimentReport): Html {
 <tbody>${groups.map((group) => html`<tr>${axes.map((axis) => html`<th scope="row">${group.labels[axis] ?? ""}</th>`)}${shown.map(({ key, unit }) => html`<td class="n">${spread(group.measures[key], unit)}</td>`)}<td class="n">${bytes(group.uplinkBytes)}</td><td class="n">${percent(group.uplinkShare)}</td><td class="n">${decimal(group.failedRounds, 0)}</td></tr>`)}</tbody></table></div>`;
 }
 
+/** What a study measured, or a federation beside the columns above: a row each. */
+export function figuresTable({ groups, axes }: ExperimentReport): Html | undefined {
+  const known = new Set(MEASURES.map(({ key }) => key));
+  const names = [...new Set(groups.flatMap(({ measures }) => Object.keys(measures)))].filter(
+    (name) => !known.has(name),
+  );
+  if (names.length === 0) return undefined;
+  return html`<div class="wide"><table><caption>Figures</caption>
+<thead><tr><th scope="col">figure</th>${groups.map(({ labels }) => html`<th scope="col" class="n">${axes.map((axis) => labels[axis] ?? "").join(" · ")}</th>`)}</tr></thead>
+<tbody>${names.map((name) => html`<tr><th scope="row">${name}</th>${groups.map(({ measures }) => html`<td class="n">${spread(measures[name], "number")}</td>`)}</tr>`)}</tbody></table></div>`;
+}
+
 function spread(value: Spread | undefined, unit: "share" | "number"): string {
   if (value === undefined) return UNKNOWN;
   const scale = unit === "share" ? 100 : 1;

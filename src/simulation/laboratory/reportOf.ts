@@ -5,7 +5,7 @@ import { pairedT } from "../../numerics/statistics/pairedT.ts";
 import type { ComparisonReport, ExperimentReport, GroupReport } from "../../report/experiments/experimentReport.ts";
 import { judgeClaims } from "./claims.ts";
 import type { FinishedExperiment } from "./experimentFolder.ts";
-import { type Group, groupsOf, type Measure } from "./summary.ts";
+import { type Group, groupsOf, type Measure, spreadOf } from "./summary.ts";
 
 const MEASURES: readonly Measure[] = [
   "accuracy",
@@ -43,7 +43,10 @@ function groupReport(group: Group): GroupReport {
   return {
     labels: group.labels,
     curve: curveOf(group),
-    measures: Object.fromEntries(MEASURES.map((measure) => [measure, group.spread(measure)])),
+    measures: Object.fromEntries([
+      ...MEASURES.map((measure) => [measure, group.spread(measure)] as const),
+      ...figuresOf(results),
+    ]),
     accuracies: results.map(({ final }) => final.accuracy ?? Number.NaN),
     members: results.flatMap(({ clients }) => clients).sort((a, b) => a - b),
     uplinkBytes: average(({ traffic }) => traffic.uplinkBytes),
@@ -52,6 +55,11 @@ function groupReport(group: Group): GroupReport {
     failedRounds: average(({ rounds }) => rounds.failed),
     seconds: average(({ seconds }) => seconds.total),
   };
+}
+
+function figuresOf(results: Group["results"]): readonly (readonly [string, ReturnType<typeof spreadOf>])[] {
+  const names = [...new Set(results.flatMap(({ figures }) => Object.keys(figures)))];
+  return names.map((name) => [name, spreadOf(results.map(({ figures }) => figures[name] ?? null))] as const);
 }
 
 function curveOf({ results }: Group): GroupReport["curve"] {

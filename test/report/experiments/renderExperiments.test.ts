@@ -76,3 +76,12 @@ test("the table quotes, and no cell is a formula", () => {
   assert.ok(lines.includes("made-up,rule=mean;attack=none,accuracy,0.8,0.01,3"));
   assert.ok(lines.some((line) => line.startsWith('made-up,"rule=krum;attack==cmd|"" /C"""')));
 });
+
+test("figures that no column is for have a table of their own", () => {
+  const [first, second] = report.groups as [GroupReport, GroupReport];
+  const measured = { ...first, measures: { ...first.measures, certifiedAt1: { mean: 0.625, std: 0.01, n: 3 } } };
+  const page = renderExperiments([{ ...report, groups: [measured, second] }]);
+  assert.match(page, /<caption>Figures<\/caption>/);
+  assert.match(page, /<th scope="row">certifiedAt1<\/th><td class="n">0\.625 ± 0\.010<\/td><td class="n">–<\/td>/);
+  assert.ok(!renderExperiments([report]).includes("<caption>Figures</caption>"));
+});
