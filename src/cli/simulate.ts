@@ -74,8 +74,10 @@ async function runAndPrint(
     printLine(`${experiment.title} (${experiment.seeds.length} seeds)\n`);
     const groups = groupsOf(results);
     const figures = columns === COLUMNS ? figuresTable(groups) : undefined;
-    printLine(tableOf(groups, columns));
-    if (figures !== undefined) printLine(`\n${figures}`);
+    // Studies send nothing and have figures alone.
+    const federations = results.some(({ traffic }) => traffic.uplinkBytes > 0);
+    if (federations) printLine(tableOf(groups, columns));
+    if (figures !== undefined) printLine(`${federations ? "\n" : ""}${figures}`);
     printLine(`\nResults: ${resultsPath(options.results, experiment.name)}`);
     printLine(`Look at them with: foedus report ${options.results}`);
     return results;
