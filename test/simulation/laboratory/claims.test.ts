@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CellResult } from "../../../src/simulation/laboratory/cellResult.ts";
 import { type Claim, claimSchema, judgeClaims } from "../../../src/simulation/laboratory/claims.ts";
 import { resultOf } from "./results.ts";
 
@@ -83,6 +84,25 @@ test("a target that is never reached is infinitely many rounds, and no figure", 
     holds: true,
     value: 5,
   });
+});
+
+test("the time to a target is that of the first evaluation which reaches it, by the clock and not by the version", () => {
+  const reached = (time: number, version: number): CellResult["points"] => [
+    { round: 0, time: 0, accuracy: 0.1, loss: null, clientMean: null, clientStd: null },
+    { round: version, time, accuracy: 0.8, loss: null, clientMean: null, clientStd: null },
+    { round: 2 * version, time: 2 * time, accuracy: 0.9, loss: null, clientMean: null, clientStd: null },
+  ];
+  const timed = [
+    resultOf({ schedule: "sync" }, 1, {}, { points: reached(30, 7) }),
+    resultOf({ schedule: "sync" }, 2, {}, { points: reached(34, 8) }),
+    resultOf({ schedule: "buffered" }, 1, {}, { points: reached(8, 10) }),
+    resultOf({ schedule: "buffered" }, 2, {}, { points: reached(8, 12) }),
+  ];
+  const claim = { claim: "sooner", measure: "timeToTarget", target: 0.75, of: { schedule: "buffered" }, max: 1 };
+  const [one] = judgeClaims([{ ...claim, ratioTo: { schedule: "sync" } }], timed);
+  assert.deepEqual(one, { claim: "sooner", holds: true, value: 0.25, max: 1 });
+  assert.equal(judgeClaims([{ ...claim, max: 100, target: 0.95 }], timed)[0]?.holds, false);
+  assert.equal(judgeClaims([{ ...claim, of: { rule: "mean" } }], results)[0]?.value, null, "rounds have no clock");
 });
 
 test("a claim about what the experiment does not have is a mistake, not a failure", () => {
