@@ -84,9 +84,14 @@ const federationSchema = z.strictObject({
 export type FederationConfig = z.infer<typeof federationSchema>;
 
 /** What a cell runs: a federation, or a study of one mechanism (src/simulation/studies). */
-export const cellSchema = z.union([z.strictObject({ study: studySchema }), federationSchema]);
+const studyCellSchema = z.strictObject({ study: studySchema });
 
-export type CellConfig = z.infer<typeof cellSchema>;
+export type CellConfig = FederationConfig | z.infer<typeof studyCellSchema>;
+
+/** What is wrong is said of what was meant, which a union of both would hide. @throws z.ZodError */
+export function parseCell(value: Readonly<Record<string, unknown>>): CellConfig {
+  return "study" in value ? studyCellSchema.parse(value) : federationSchema.parse(value);
+}
 
 /** The model of a cell, once its data are known. @throws z.ZodError */
 export function modelOf({ model }: FederationConfig, { train, vocabulary }: LoadedData): ModelConfig {

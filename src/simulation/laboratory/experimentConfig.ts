@@ -4,7 +4,7 @@ import { toHex, utf8 } from "../../protocol/bytes.ts";
 import { canonicalJson, type Json } from "../../protocol/canonicalJson.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { keccak256 } from "../../protocol/hash.ts";
-import { type CellConfig, cellSchema } from "./cellConfig.ts";
+import { type CellConfig, parseCell } from "./cellConfig.ts";
 import { claimSchema } from "./claims.ts";
 import { requirePossible } from "./forbidden.ts";
 
@@ -91,13 +91,21 @@ export function cellsOf(experiment: ExperimentConfig): Cell[] {
         .map(([axis, choice]) => `${axis} ${choice}`)
         .join(", ") || "its one cell"
     }`;
-    const parsed = cellSchema.safeParse(merged);
-    if (!parsed.success) throw new ConfigError(`${where}: ${z.prettifyError(parsed.error)}`);
-    if (!("study" in parsed.data)) requirePossible(parsed.data, where);
-    for (const seed of experiment.seeds) cells.push({ id: idOf(parsed.data, seed), labels, seed, config: parsed.data });
+    const config = checkedCell(merged, where);
+    if (!("study" in config)) requirePossible(config, where);
+    for (const seed of experiment.seeds) cells.push({ id: idOf(config, seed), labels, seed, config });
   }
   if (cells.length === 0) throw new ConfigError(`${experiment.name}: \`except\` leaves no cell to run.`);
   return cells;
+}
+
+function checkedCell(value: Tree, where: string): CellConfig {
+  try {
+    return parseCell(value);
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    throw new ConfigError(`${where}: this is no federation.\n${z.prettifyError(error)}`, { where }, error);
+  }
 }
 
 /** @throws ConfigError naming the file and what is wrong in it. */

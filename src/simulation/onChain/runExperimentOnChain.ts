@@ -65,7 +65,7 @@ export async function runExperimentOnChain(
           (error: unknown) => {
             signal.throwIfAborted();
             throw cellFailed(cell, {
-              code: error instanceof FoedusError ? error.code : "UNEXPECTED",
+              code: error instanceof FoedusError ? error.code : undefined,
               message: error instanceof Error ? error.message : String(error),
               stack: error instanceof Error ? (error.stack ?? "") : "",
             });
