@@ -63,6 +63,7 @@ export function checkRequest(config: ModelConfig, request: GradientRequest): voi
  */
 export function checkMode(config: ModelConfig, mode: Mode, size: number): void {
   const layers = dropoutLayers(config);
+  if (layers.length === 0 && mode.masks === undefined) return;
   const masks = mode.masks ?? {};
   const known = new Set(layers.map(({ name }) => name));
   const unknown = Object.keys(masks).filter((name) => !known.has(name));
@@ -108,7 +109,8 @@ export function targetRows(config: ModelConfig, batch: Batch, request: GradientR
     return request.softTargets;
   }
   const rows = new Float32Array(batch.size * classes);
-  batch.labels?.forEach((label, b) => {
+  for (let b = 0; b < (batch.labels?.length ?? 0); b++) {
+    const label = batch.labels?.[b] as number;
     if (!(label >= 0 && label < classes)) {
       throw new LearningError(
         "WRONG_SHAPE",
@@ -117,6 +119,6 @@ export function targetRows(config: ModelConfig, batch: Batch, request: GradientR
       );
     }
     rows[b * classes + label] = 1;
-  });
+  }
   return rows;
 }

@@ -57,7 +57,7 @@ export function emitForward(config: ModelConfig, batch: Extent, masks = false): 
 
 /**
  * Adds targets [B, classes], scale [] (1/size: padding rows have zero targets and must not count) and the cotangents of
- * the variant as inputs; loss [], gradient [d] and, if wanted, input_gradient [B, inputs] as outputs.
+ * the variant as inputs; log_likelihood [] (summed), gradient [d] and, if wanted, input_gradient [B, inputs] as outputs.
  */
 export function emitGradient(config: ModelConfig, batch: Extent, variant: GradientVariant): EmittedGraph {
   const graph = new GraphBuilder();
@@ -80,7 +80,7 @@ export interface StepVariant {
 }
 
 /**
- * Gradient of the cross-entropy and one step: adds learning_rate [] → new_parameters; with momentum also velocity [d] and momentum [] →
+ * Log-likelihood, and one step along the gradient of the cross-entropy: adds learning_rate [] → new_parameters; with momentum also velocity [d] and momentum [] →
  * new_velocity.
  */
 export function emitStep(config: ModelConfig, batch: Extent, { masks, momentum }: StepVariant): EmittedGraph {
@@ -133,7 +133,7 @@ function outputForward(graph: GraphBuilder, forward: Forward, config: ModelConfi
   graph.output("features", forward.features.value, [batch, featureWidth(config)]);
 }
 
-/** Emits loss and gradients; returns each tensor's gradient, flat, in the order of the layout. */
+/** Emits log-likelihood and gradients; returns each tensor's gradient, flat, in the order of the layout. */
 function emitBackwardPass(
   graph: GraphBuilder,
   config: ModelConfig,
@@ -145,10 +145,9 @@ function emitBackwardPass(
   const scale = graph.input("scale", []);
 
   const logProbabilities = graph.apply("LogSoftmax", [logits.value], { axis: { integer: 1 } });
-  const crossEntropy = graph.apply("ReduceSum", [graph.apply("Mul", [logProbabilities, targets])], {
+  graph.applyToOutput("log_likelihood", [], "ReduceSum", [graph.apply("Mul", [logProbabilities, targets])], {
     keepdims: { integer: 0 },
   });
-  graph.output("loss", graph.apply("Mul", [graph.apply("Neg", [crossEntropy]), scale]), []);
 
   // Soft targets of mass m (1 for labels, 0 for padding) give m·softmax − t.
   const mass = graph.apply("ReduceSum", [targets, graph.integers([1])], { keepdims: { integer: 1 } });
