@@ -166,7 +166,7 @@ class CellWorker {
 /** CELL_FAILED, naming the cell. */
 export function cellFailed(
   cell: Cell,
-  { code, message, stack }: { readonly code: string; readonly message: string; readonly stack: string },
+  { code, message, stack }: { readonly code: string | undefined; readonly message: string; readonly stack: string },
 ): FoedusError {
   const { id, labels, seed } = cell;
   return new FoedusError("CELL_FAILED", `The cell ${describe(cell)} failed: ${message}`, {

@@ -35,7 +35,7 @@ const PARAMETERS: { readonly [N in AttackName]: object } = {
 const HARMLESS = ["report-inflation"];
 
 async function run(attack: object | undefined) {
-  const config = cellSchema.parse({
+  const config = parseCell({
     members: 9,
     rounds: 2,
     data: { name: "s-mix", samples: 270, testSamples: 30, s: 0.7 },

@@ -12,7 +12,7 @@ const engine = await createOnnxNodeEngine({ threads: 1 });
 after(() => engine.dispose());
 const surroundings = { engine, kernels: referenceKernels, dataRoot: "unused" };
 const configOf = (recipe: object): FederationConfig =>
-  cellSchema.parse({
+  parseCell({
     members: 6,
     rounds: 5,
     data: { name: "s-mix", samples: 240, testSamples: 60, s: 0.7 },
