@@ -170,6 +170,8 @@ export function cellFailed(
 ): FoedusError {
   const { id, labels, seed } = cell;
   return new FoedusError("CELL_FAILED", `The cell ${describe(cell)} failed: ${message}`, {
+    // What was foreseen is the experiment's fault; anything else a defect.
+    exitCode: code === undefined ? EXIT.verificationFailed : EXIT.usage,
     values: { cell: id, labels, seed, cause: code, stack },
   });
 }

@@ -4,7 +4,7 @@ import { after, describe, it } from "node:test";
 import { referenceKernels } from "../../../src/aggregation/reference/referenceKernels.ts";
 import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
 import type { AttackName } from "../../../src/simulation/attacks/attackConfig.ts";
-import { cellSchema, type FederationConfig } from "../../../src/simulation/laboratory/cellConfig.ts";
+import { type FederationConfig, parseCell } from "../../../src/simulation/laboratory/cellConfig.ts";
 import { assemble } from "../../../src/simulation/laboratory/federation.ts";
 import { simulateRound } from "../../../src/simulation/laboratory/simulateRound.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { referenceKernels } from "../../../src/aggregation/reference/referenceKernels.ts";
 import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import { cellSchema, type FederationConfig } from "../../../src/simulation/laboratory/cellConfig.ts";
+import { type FederationConfig, parseCell } from "../../../src/simulation/laboratory/cellConfig.ts";
 import { forgetByReplay, matchesTrainingWithout } from "../../../src/simulation/unlearning/exactReplay.ts";
 import { recordFederation } from "../../../src/simulation/unlearning/federationRun.ts";
 import { firstRoundOf } from "../../../src/simulation/unlearning/replayableRun.ts";
