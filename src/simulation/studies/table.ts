@@ -4,6 +4,7 @@ import { alignment, alignmentSchema } from "./alignment.ts";
 import { incentive, incentiveSchema } from "./incentive.ts";
 import { lambdaSearch, lambdaSearchSchema } from "./lambdaSearch.ts";
 import { peft, peftSchema } from "./peft.ts";
+import { rotation, rotationSchema } from "./rotation.ts";
 import type { Figures, StudySurroundings } from "./study.ts";
 import { tiers, tiersSchema } from "./tiers.ts";
 import { unlearning, unlearningSchema } from "./unlearning.ts";
@@ -14,6 +15,7 @@ export const studySchema = z.discriminatedUnion("name", [
   incentiveSchema,
   lambdaSearchSchema,
   peftSchema,
+  rotationSchema,
   tiersSchema,
   unlearningSchema,
 ]);
@@ -31,6 +33,8 @@ export function runStudy(config: StudyConfig, seed: number, surroundings: StudyS
       return lambdaSearch(config, seed, surroundings);
     case "peft":
       return peft(config, seed, surroundings);
+    case "rotation":
+      return rotation(config, seed, surroundings);
     case "tiers":
       return tiers(config, seed, surroundings);
     case "unlearning":

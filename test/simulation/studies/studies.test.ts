@@ -57,6 +57,16 @@ describe("tiers of members with different speeds", () => {
   });
 });
 
+describe("the rotation term of SPFL", () => {
+  it("lowers what it is a penalty on, the more the heavier it weighs", async () => {
+    const small = { name: "rotation", data: { name: "s-mix", s: 0.7, samples: 400 }, members: 4, rounds: 4 };
+    const [light, heavy] = [await figuresOf({ ...small, weight: 1 }), await figuresOf({ ...small, weight: 20 })];
+    assert.equal(light.rotationWithout, heavy.rotationWithout);
+    assert.ok((heavy.rotationRatio as number) < (light.rotationRatio as number));
+    assert.ok((light.rotationRatio as number) < 1);
+  });
+});
+
 describe("parameter-efficient tuning", () => {
   const small = { name: "peft", hidden: 64, rounds: 3, members: 4, data: { name: "s-mix", s: 0.7, samples: 900 } };
   const run = (method: string, more: Record<string, unknown> = {}) => figuresOf({ ...small, method, ...more });
