@@ -2,6 +2,7 @@
 import { AggregationError } from "../../aggregation/aggregationError.ts";
 import { needsOf } from "../../aggregation/needsOf.ts";
 import type { LocalOutcome } from "../../learning/algorithms/localAlgorithm.ts";
+import { LearningError } from "../../learning/errors.ts";
 import { accuracy, meanLoss } from "../../learning/evaluate.ts";
 import { DecodeError } from "../../protocol/errors.ts";
 import { splitMaster } from "../../protocol/grid.ts";
@@ -17,8 +18,8 @@ export interface RoundFacts {
   readonly invited: readonly Member[];
   /** Members whose update the rule kept. */
   readonly kept: readonly number[];
-  /** Members whose update was refused, with the refusal's name. */
-  readonly refused: readonly { readonly id: number; readonly reason: string }[];
+  /** Members whose update was refused, with the refusal's name, or whose training diverged. */
+  readonly refused: readonly Refused[];
   /** Members that attacked. */
   readonly attacked: ReadonlySet<number>;
   /** Why the round failed; the model then stays as it was. */
@@ -26,6 +27,12 @@ export interface RoundFacts {
   readonly uplinkBytes: number;
   /** Seconds of the members' own training. */
   readonly trainingSeconds: number;
+}
+
+/** Why a member's update did not come to be aggregated. */
+export interface Refused {
+  readonly id: number;
+  readonly reason: string;
 }
 
 /** What a member has trained. */
@@ -58,14 +65,14 @@ export async function simulateRound(federation: Federation, round: number, kerne
   const { view } = splitMaster(federation.master, federation.layout);
   const invited = inviteMembers(federation, round);
   const started = performance.now();
-  const trained = await train(federation, round, invited, view);
+  const { trained, leftOut } = await train(federation, round, invited, view);
   const trainingSeconds = (performance.now() - started) / 1000;
   const uploads = await prepareUploads(federation, round, trained, view);
   const { accepted, refused } = await judge(federation, round, uploads);
   const facts = {
     round,
     invited,
-    refused,
+    refused: [...leftOut, ...refused],
     attacked: new Set(invited.map(({ id }) => id).filter((id) => federation.attackers?.acts(id, round))),
     trainingSeconds,
     uplinkBytes: uploads.reduce((sum, { prepared }) => sum + prepared.payload.length, 0),
@@ -104,20 +111,27 @@ async function train(
   round: number,
   invited: readonly Member[],
   state: Float32Array,
-): Promise<readonly Trained[]> {
+): Promise<{ trained: readonly Trained[]; leftOut: readonly Refused[] }> {
   const trained: Trained[] = [];
+  const leftOut: Refused[] = [];
   for (const member of invited) {
-    const outcome = await member.algorithm.train({
-      round,
-      state,
-      shard: member.shard,
-      random: random.derive("training", round, member.id),
-      local: member.local,
-      participation: config.participation,
-    });
-    trained.push({ member, outcome });
+    try {
+      const outcome = await member.algorithm.train({
+        round,
+        state,
+        shard: member.shard,
+        random: random.derive("training", round, member.id),
+        local: member.local,
+        participation: config.participation,
+      });
+      trained.push({ member, outcome });
+    } catch (error) {
+      // A node leaves the round out in which its training diverges; nothing is committed.
+      if (!(error instanceof LearningError && error.code === "DIVERGED")) throw error;
+      leftOut.push({ id: member.id, reason: error.code });
+    }
   }
-  return trained;
+  return { trained, leftOut };
 }
 
 /** What leaves each member: honest updates as a node prepares them, crafted ones in place of the attackers' own. */

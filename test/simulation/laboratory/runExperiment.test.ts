@@ -95,6 +95,15 @@ test("a rule without enough updates fails the round, and the model stays", async
   assert.equal(points.at(-1)?.loss, points[0]?.loss);
 });
 
+test("training that diverges leaves its members out of the round; the cell goes on", async () => {
+  const { rounds } = await runOne({
+    model: { kind: "mlp", hidden: [16, 16, 16], activation: "relu" },
+    training: { localEpochs: 5, learningRate: 100, momentum: 0.9 },
+  });
+  assert.equal(rounds.finalised + rounds.failed, 3);
+  assert.ok(rounds.refused >= 8, `${rounds.refused} members diverged`);
+});
+
 test("a run without a member is the run in which it never was", async () => {
   const [whole, without] = [await runOne({}), await runOne({}, [3])];
   assert.notEqual(whole.head, without.head);
