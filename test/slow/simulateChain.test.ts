@@ -96,5 +96,11 @@ describe("the same cells in the laboratory and with chain and store", () => {
     assert.deepEqual([await lines("both"), await lines("both-on-chain")], [3, 3]);
     assert.ok(chain.every(({ experiment: name }) => name === "both-on-chain"));
     assert.ok(chain.every(({ code }, i) => code !== laboratory[i]?.code));
+    const again = await runExperimentOnChain(experiment, {
+      results: folder,
+      dataRoot: folder,
+      signal: new AbortController().signal,
+    });
+    assert.deepEqual(again, chain, "nothing ran: the seconds are the same too");
   });
 });
