@@ -48,8 +48,8 @@ export function encodeWithin(values: Float64Array, target: EncodeTarget): Encode
   let factor = 1;
   for (let attempt = 0; ; attempt++) {
     const dice = diceOf(target, attempt);
-    // Int32Array.from truncates: toward zero.
-    const input = isStochastic(codec) ? values : Int32Array.from(values);
+    // Conversion truncates, toward zero, and is many times faster than Int32Array.from.
+    const input = isStochastic(codec) ? values : new Int32Array(values);
     const payload = encodePayload(input, codec, { place, dice });
     const { values: decoded, support } = decodePayload(payload, codec, layout.size, place);
     const normSq = squaredNorm(decoded, layout);

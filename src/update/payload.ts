@@ -62,7 +62,7 @@ export function encodePayload(
   }
   const listed = support.kind === "listed";
   const coordinates = listed
-    ? largestMagnitudes(Int32Array.from(values), support.keep)
+    ? largestMagnitudes(new Int32Array(values), support.keep)
     : maskOf(form, values.length, options.place);
   const kept = Float64Array.from(coordinates, (j) => values[j] as number);
   const levels = levelsOf(codec, options, (i) => coordinates[i] as number);

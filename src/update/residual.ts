@@ -29,5 +29,7 @@ export function agedResidual(
 
 /** p − q. */
 export function unsaid(values: Float64Array, decoded: Int32Array): Float64Array {
-  return values.map((value, j) => value - (decoded[j] as number));
+  const left = new Float64Array(values.length);
+  for (let j = 0; j < left.length; j++) left[j] = (values[j] as number) - (decoded[j] as number);
+  return left;
 }
