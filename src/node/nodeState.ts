@@ -24,6 +24,14 @@ export interface PreparedUpdate {
   readonly nextLocal?: LocalState;
 }
 
+/** What kept updates left unsaid. */
+export interface StoredResidual {
+  /** Grid units. */
+  readonly values: Float64Array;
+  /** Round of the kept update that left it; undefined before the first, and in a file that does not say. */
+  readonly round: number | undefined;
+}
+
 const word = z.string().regex(/^0x[0-9a-f]{64}$/) as z.ZodType<Hex>;
 const recordSchema = z.strictObject({
   run: z.string().regex(/^[0-9]+$/),
@@ -42,6 +50,8 @@ const recordSchema = z.strictObject({
   hasLocal: z.boolean().default(false),
 });
 
+const ROUND_BYTES = 4;
+
 /**
  * Durable state of a node for one run: the error-feedback residual, what the client algorithm remembers, and the updates in flight. The first two
  * cannot be rebuilt; whoever loses them starts again from nothing, which costs accuracy for some rounds and nothing else.
@@ -53,11 +63,10 @@ export class NodeState {
     this.#folder = join(folder, `run-${run}`);
   }
 
-  /** Current residual in grid units; zero before the first kept update. */
-  async residual(size: number): Promise<Float64Array> {
+  /** Current residual; zero before the first kept update. */
+  async residual(size: number): Promise<StoredResidual> {
     const bytes = await readOptional(join(this.#folder, "residual.bin"));
-    if (bytes === undefined) return new Float64Array(size);
-    return decodeResidual(bytes, size);
+    return bytes === undefined ? { values: new Float64Array(size), round: undefined } : decodeResidual(bytes, size);
   }
 
   /** What the client algorithm remembers of the last kept update; empty before. */
@@ -95,7 +104,7 @@ export class NodeState {
       signature,
       loss,
       salt: BigInt(salt),
-      ...(residual === undefined ? {} : { nextResidual: decodeResidual(residual, residual.byteLength / 8) }),
+      ...(residual === undefined ? {} : { nextResidual: decodeResidual(residual, residual.byteLength >> 3).values }),
       ...(local === undefined ? {} : { nextLocal: decodeLocalState(local) }),
     };
   }
@@ -118,7 +127,8 @@ export class NodeState {
       hasLocal: nextLocal !== undefined,
     };
     await writeDurably(join(temporary, "artifact.bin"), prepared.artifact);
-    if (nextResidual !== undefined) await writeDurably(join(temporary, "residual.bin"), encodeResidual(nextResidual));
+    if (nextResidual !== undefined)
+      await writeDurably(join(temporary, "residual.bin"), encodeResidual(nextResidual, prepared.round));
     if (nextLocal !== undefined) await writeDurably(join(temporary, "local.bin"), encodeLocalState(nextLocal));
     await writeDurably(join(temporary, "update.json"), new TextEncoder().encode(JSON.stringify(record)));
     await rename(temporary, folder);
@@ -144,16 +154,26 @@ export class NodeState {
   }
 }
 
-function encodeResidual(residual: Float64Array): Uint8Array {
-  return new Uint8Array(residual.buffer, residual.byteOffset, residual.byteLength);
+/** Float64 values, then the round as uint32, little-endian: in one file, so that one rename adopts both. */
+function encodeResidual(residual: Float64Array, round: number): Uint8Array {
+  const bytes = new Uint8Array(residual.byteLength + ROUND_BYTES);
+  bytes.set(new Uint8Array(residual.buffer, residual.byteOffset, residual.byteLength));
+  new DataView(bytes.buffer).setUint32(residual.byteLength, round, true);
+  return bytes;
 }
 
-function decodeResidual(bytes: Uint8Array, size: number): Float64Array {
-  if (bytes.byteLength !== 8 * size)
+/** Also of a file that ends with the values, as nodes wrote them before they remembered the round. */
+function decodeResidual(bytes: Uint8Array, size: number): StoredResidual {
+  const end = 8 * size;
+  if (bytes.byteLength !== end && bytes.byteLength !== end + ROUND_BYTES)
     throw new DecodeError(
-      `The stored residual has ${bytes.byteLength} bytes; the model takes ${8 * size}. Delete it to start from zero.`,
+      `The stored residual has ${bytes.byteLength} bytes; the model takes ${end + ROUND_BYTES}. Delete it to start from zero.`,
     );
-  return new Float64Array(bytes.slice().buffer);
+  const { buffer } = bytes.slice();
+  return {
+    values: new Float64Array(buffer, 0, size),
+    round: bytes.byteLength === end ? undefined : new DataView(buffer).getUint32(end, true),
+  };
 }
 
 async function readOptional(path: string): Promise<Uint8Array | undefined> {

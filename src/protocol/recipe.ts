@@ -7,7 +7,7 @@ import { keccak256 } from "./hash.ts";
 import { type ModelLayout, modelLayout } from "./layout.ts";
 import { aggregationSchema } from "./recipe/aggregationConfig.ts";
 import { clientSchema } from "./recipe/clientConfig.ts";
-import { codecSchema } from "./recipe/codecConfig.ts";
+import { codecSchema, errorFeedbackSchema } from "./recipe/codecConfig.ts";
 import { modelSchema } from "./recipe/modelConfig.ts";
 import { positiveInteger } from "./recipe/numbers.ts";
 import { type PrivacyConfig, privacySchema } from "./recipe/privacyConfig.ts";
@@ -43,6 +43,8 @@ export const recipeSchema = z.strictObject({
   privacy: privacySchema.optional(),
   update: z.strictObject({
     codec: codecSchema,
+    /** What becomes of a residual while its member is away; left out: kept whole for 50 rounds. */
+    errorFeedback: errorFeedbackSchema.optional(),
     /** Largest |q| of one coordinate, in grid units. */
     maxCoordinate: positiveInteger.max(16_777_215),
     /** Largest Σq² in units 2^-2F_max. */

@@ -60,7 +60,11 @@ describe("after a round", () => {
     return node;
   }
 
-  const residualOf = async (node: NodeContext): Promise<number[]> => [...(await node.state.residual(node.layout.size))];
+  const residualOf = async (node: NodeContext): Promise<number[]> => {
+    const { values, round } = await node.state.residual(node.layout.size);
+    assert.equal(round, moved([...values]) ? 7 : undefined);
+    return [...values];
+  };
   const moved = (residual: readonly number[]): boolean => residual.some((value) => value !== 0);
 
   it("the residual advances when the update was kept, and the update is forgotten", async () => {

@@ -62,16 +62,30 @@ describe("state of a node on disk", () => {
     assert.deepEqual(await state.prepared(5), update(5));
   });
 
-  it("the residual advances only when the update was kept, and once", async () => {
-    assert.deepEqual(await state.residual(3), new Float64Array(3));
+  it("the residual advances with its round only when the update was kept, and once", async () => {
+    const nothing = { values: new Float64Array(3), round: undefined };
+    assert.deepEqual(await state.residual(3), nothing);
     await state.save(update(1, [1, 2, 3]));
     await state.close(1, false);
-    assert.deepEqual(await state.residual(3), new Float64Array(3));
+    assert.deepEqual(await state.residual(3), nothing);
     await state.save(update(2, [4, 5, 6]));
     await state.close(2, true);
     await state.close(2, true);
-    assert.deepEqual(await state.residual(3), Float64Array.of(4, 5, 6));
+    assert.deepEqual(await state.residual(3), { values: Float64Array.of(4, 5, 6), round: 2 });
     assert.deepEqual(await state.pendingRounds(), []);
+    await state.save(update(3, [7, 8, 9]));
+    await state.close(3, false);
+    assert.deepEqual(await state.residual(3), { values: Float64Array.of(4, 5, 6), round: 2 });
+  });
+
+  it("a residual that does not say its round is read, in flight and adopted", async () => {
+    await state.save(update(1, [1, 2, 3]));
+    const [run] = await readdir(folder);
+    const at = (...path: string[]) => join(folder, run as string, ...path);
+    await writeFile(at("round-1", "residual.bin"), new Uint8Array(Float64Array.of(1, 2, 3).buffer));
+    assert.deepEqual(await state.prepared(1), update(1, [1, 2, 3]));
+    await state.close(1, true);
+    assert.deepEqual(await state.residual(3), { values: Float64Array.of(1, 2, 3), round: undefined });
   });
 
   it("what the client algorithm remembers advances only with a kept update, name by name", async () => {
@@ -97,7 +111,7 @@ describe("state of a node on disk", () => {
     const at = (...path: string[]) => join(folder, run as string, ...path);
     await rename(at("round-1", "residual.bin"), at("residual.bin"));
     await state.close(1, true);
-    assert.deepEqual(await state.residual(3), Float64Array.of(1, 2, 3));
+    assert.deepEqual(await state.residual(3), { values: Float64Array.of(1, 2, 3), round: 1 });
     assert.deepEqual(await state.local(), { control: Float32Array.of(7) });
   });
 
@@ -116,7 +130,7 @@ describe("state of a node on disk", () => {
   it("a residual of another model's size is refused with what to do", async () => {
     await state.save(update(1));
     await state.close(1, true);
-    await assert.rejects(state.residual(4), /24 bytes; the model takes 32/);
+    await assert.rejects(state.residual(4), { code: "MALFORMED_INPUT", message: /28 bytes; the model takes 36/ });
   });
 
   it("a damaged record is refused, not resent", async () => {

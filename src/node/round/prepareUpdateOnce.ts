@@ -16,6 +16,7 @@ import { fetchCheckpoint } from "../../round/fetchCheckpoint.ts";
 import { recipientsOf } from "../../round/recipients.ts";
 import { encodeArtifact } from "../../update/artifact.ts";
 import { prepareUpdate } from "../../update/prepareUpdate.ts";
+import { agedResidual } from "../../update/residual.ts";
 import { sealContext, sealOpening } from "../../update/sealOpening.ts";
 import { type ArtifactContext, verifyArtifact } from "../../update/verifyArtifact.ts";
 import type { TrainingOutcome, TrainingTask } from "../clientAlgorithm.ts";
@@ -168,9 +169,11 @@ async function train(
   const outcome = node.privacy === undefined ? node.algorithm.train(task, node.signal) : trainPrivately(node, task);
   const { samples, receivedLoss, delta, local: next } = await outcome;
   const noise = node.privacy?.noise(round.round);
+  // A residual that does not say its round counts as left by the round before.
+  const { values, round: leftBy = round.round - 1 } = await node.state.residual(node.layout.size);
   const { payload, nextResidual, clipFactor } = prepareUpdate({
     delta,
-    residual: await node.state.residual(node.layout.size),
+    residual: agedResidual(values, round.round - leftBy, node.recipe.update.errorFeedback),
     master: context.master,
     layout: node.layout,
     codec: context.codec,

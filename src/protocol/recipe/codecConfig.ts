@@ -33,11 +33,11 @@ export const codecSchema = z.discriminatedUnion("name", [
 
 export type CodecConfig = z.infer<typeof codecSchema>;
 
-/** What becomes of a residual that waits. Left out: kept whole for 50 rounds. */
+/** What becomes of a residual that waits for its member's next update (src/update/residual.ts). Left out: kept whole for 50 rounds. */
 export const errorFeedbackSchema = z.strictObject({
-  /** Factor for every round that it waits. */
+  /** Factor for every round from the one that it is from to the one that says it: once for a member that is never away. */
   decay: z.number().positive().max(1),
-  /** Rounds after which it is dropped: it says little about a model that has moved on. */
+  /** Rounds up to which it is said; an older one is dropped: it says little about a model that has moved on. */
   maxAge: positiveInteger.max(1_000_000),
 });
 
