@@ -14,8 +14,9 @@ import type { Dataset } from "../protocol/dataset.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { masterFromFloat } from "../protocol/grid.ts";
 import type { ScoringConfig } from "../protocol/recipe/scoringConfig.ts";
-import { decodeRecipe, encodeRecipe, type Recipe, serverOptimiserOf } from "../protocol/recipe.ts";
+import { decodeRecipe, encodeRecipe, privacyOf, type Recipe, serverOptimiserOf } from "../protocol/recipe.ts";
 import { initialServerState } from "../protocol/serverState.ts";
+import { keepsResidual } from "../update/codecs.ts";
 
 /** The recipe as a consortium writes it: the held-out set's names are filled in when it is published. */
 export type RecipeDraft = Omit<Recipe, "scoring"> & {
@@ -58,6 +59,7 @@ export async function prepareRun(
       `The client algorithm ${draft.client?.name} sends tensors beside the model, which a server optimiser would move as if they were updates. Leave serverOptimiser out.`,
       { client: draft.client?.name, serverOptimiser: draft.serverOptimiser?.name },
     );
+  requireResidual(draft);
   const publish = async (bytes: Uint8Array): Promise<Hex> => {
     const id = await store.put(bytes);
     await store.serve(id);
@@ -79,6 +81,24 @@ export async function prepareRun(
     initialCheckpointCid: await publish(checkpoint),
     scoring: SCORING[recipe.scoring.mode],
   };
+}
+
+/** Where nothing is left unsaid, a recipe that says what becomes of it promises what does not happen. */
+function requireResidual(draft: Pick<Recipe, "privacy" | "update">): void {
+  const { codec, errorFeedback } = draft.update;
+  if (errorFeedback === undefined) return;
+  if (!keepsResidual(codec))
+    throw new ConfigError(
+      `The codec ${codec.name} is unbiased here and leaves nothing for error feedback. Leave update.errorFeedback out.`,
+      { codec: codec.name },
+    );
+  const privacy = privacyOf(draft);
+  if (privacy === undefined || privacy.mode === "record") return;
+  if ((privacy.mode === "local" ? privacy.pipeline : privacy).errorFeedback) return;
+  throw new ConfigError(
+    "The recipe's privacy has errorFeedback false, so members keep nothing unsaid. Leave update.errorFeedback out, or set that to true.",
+    { mode: privacy.mode },
+  );
 }
 
 async function completeScoring(

@@ -147,6 +147,38 @@ describe("foedus run prepare", () => {
     await assert.rejects(prepare({ name: "scaffold" }, undefined, true), { message: /Leave serverOptimiser out/ });
   });
 
+  it("fixes what becomes of residuals, and refuses to where none are kept", async (t) => {
+    const folder = await temporaryFolder(t);
+    const at = (name: string) => join(folder, name);
+    await writeFile(at("held-out.csv"), "1,2,0\n");
+    const prepare = async (update: object, changes: object = {}) => {
+      await writeFile(at("recipe.yaml"), stringify({ ...RECIPE, ...changes, update: { ...RECIPE.update, ...update } }));
+      const [heldOut, out, store] = [at("held-out.csv"), at("run.json"), `helia:${at("store")}`];
+      return prepareRunFile({ recipe: at("recipe.yaml"), heldOut, store, initSeed: "s", out });
+    };
+    const errorFeedback = { decay: 0.9, maxAge: 20 };
+    const privacy = {
+      ...{ mode: "local", clipNorm: 1, noiseMultiplier: 0.5, budget: { epsilon: 20, delta: 1e-5 } },
+      loss: { clip: 4, noiseMultiplier: 5 },
+      pipeline: { name: "P2", errorFeedback: false },
+    };
+    for (const [update, changes, message] of [
+      [{ errorFeedback: { ...errorFeedback, decay: 1.1 } }, {}, /update\.errorFeedback\.decay/],
+      [{ errorFeedback: { decay: 0.9 } }, {}, /update\.errorFeedback\.maxAge/],
+      [{ errorFeedback, codec: { name: "qsgd", levels: 7, blockSize: 2, scaled: false } }, {}, /qsgd is unbiased here/],
+      [{ errorFeedback }, { privacy, aggregation: { rule: "uniform-mean" } }, /privacy has errorFeedback false/],
+    ] as const)
+      await assert.rejects(prepare(update, changes), { code: "BAD_CONFIG", message });
+    await assert.rejects(readFile(at("run.json")), { code: "ENOENT" });
+
+    await prepare({ errorFeedback });
+    const request = await readRunRequest(at("run.json"));
+    const store = await openStore({ kind: "helia", folder: at("store"), listen: [] });
+    t.after(() => store.close());
+    const bytes = await store.get(contentIdOfDigest(request.recipeCid), { maxBytes: 1 << 20, timeoutMs: 0 });
+    assert.deepEqual(decodeRecipe(bytes).recipe.update.errorFeedback, errorFeedback);
+  });
+
   it("refuses privacy that a chain cannot keep, and says of the rest what a reader should know", async (t) => {
     const folder = await temporaryFolder(t);
     const at = (name: string) => join(folder, name);
