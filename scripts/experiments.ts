@@ -10,7 +10,7 @@ import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { Command } from "commander";
 import { readYaml } from "../src/process/readYaml.ts";
-import { ConfigError, EXIT } from "../src/protocol/errors.ts";
+import { ConfigError, EXIT, FoedusError } from "../src/protocol/errors.ts";
 import type { ExperimentReport } from "../src/report/experiments/experimentReport.ts";
 import { experimentsMarkdown } from "../src/report/experiments/experimentsMarkdown.ts";
 import { figureOf } from "../src/report/experiments/figure.ts";
@@ -46,7 +46,10 @@ const program = new Command("experiments")
   .option("--json", "print the acceptance rows as one JSON array")
   .option("--out <file>", "also write the rows to a file")
   .option("--document <file>", "write results and pictures into a document, below its line of dashes")
-  .addHelpText("after", "\nExamples:\n  $ npm run experiments -- s-fair\n  $ npm run experiments -- --check --json");
+  .addHelpText(
+    "after",
+    "\nExamples:\n  $ npm run experiments -- s-fair\n  $ npm run experiments -- --check --json\n\nExit codes: 0 done, 1 a claim does not hold (with --check) or a defect, 2 usage or a cell that cannot run.",
+  );
 
 program.parse();
 const options = program.opts<Options>();
@@ -133,5 +136,5 @@ try {
   process.exitCode = await main();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = error instanceof ConfigError ? EXIT.usage : EXIT.verificationFailed;
+  process.exitCode = error instanceof FoedusError ? error.exitCode : EXIT.verificationFailed;
 }

@@ -18,8 +18,8 @@ const LOSS_UNIT = 1 / 65_536;
  * Losses are what members say: who lies about a high one gains weight. `capMads` = k clips them to median + k·MAD (3 recommended) and so bounds
  * the gain; no bound is claimed beyond that. The weights are public and tell loss differences: F_i − F_j = τ·ln(p_i q_j / p_j q_i).
  *
- * FedEBA+ adds alignments. Gradient alignment is the members' work (their client algorithm, with the fair gradient as an auxiliary tensor); the
- * angle that switches it on follows from {@link cosineToEquality}. Model alignment, (1 − α)Σp_iΔ_i + α·(mean of one-step updates), is not offered: it adds
+ * FedEBA+ adds alignments. Gradient alignment is the members' work (their client algorithm, with the fair gradient as an auxiliary tensor), and always
+ * on where a recipe names it: the paper switches it on above an angle, for which {@link cosineToEquality} is there, but members would have to be told. Model alignment, (1 − α)Σp_iΔ_i + α·(mean of one-step updates), is not offered: it adds
  * one tensor's updates into another's, which λ does not record, and was measured to hurt, one step being ~1/E as long as a round. Needs K ≥ 1.
  *
  * Paper: Wang et al. 2023, "Entropy-driven fair and effective federated learning" (arXiv 2301.12407); AFL: Mohri et al. 2019.

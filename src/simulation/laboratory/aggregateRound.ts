@@ -59,11 +59,12 @@ async function byRule(
     round,
     accepted,
     kernels,
-    factsOf(federation, accepted),
+    factsOf(accepted),
     optimiser?.files,
   );
+  const moved = privately(federation, after, round, accepted);
   await score(federation, round, accepted, aggregated, kernels);
-  move(federation, privately(federation, after, round, accepted), round);
+  move(federation, moved, round);
   federation.serverState = optimiser?.after ?? {};
   remember(accepted, aggregated);
   return { kept: aggregated.kept, weights: aggregated.weights };
@@ -107,15 +108,13 @@ async function score(
 
 /** With the server's noise where the deployment has the server add it; and the round is booked. */
 function privately(
-  { privacy, records, master, layout }: Federation,
+  { privacy, master, layout }: Federation,
   after: Float64Array,
   round: number,
   accepted: readonly Upload[],
 ): Float64Array {
-  records?.book();
   if (privacy === undefined) return after;
   const cohort = accepted.length;
-  privacy.book(round, cohort);
   const movement = after.map((value, j) => value - (master[j] as number));
   privacy.addServerNoise(movement, round, cohort);
   privacy.adapt(round, accepted.filter(({ prepared }) => prepared.clipFactor === 1).length, cohort);
@@ -161,7 +160,7 @@ async function byStrategy(
   const base: BaseAggregation = async (updates, reference) => {
     const uploads = updates.map(({ member }) => byId.get(member) as Upload);
     const facts: RuleFacts = {
-      ...factsOf(federation, uploads),
+      ...factsOf(uploads),
       ...(reference === undefined
         ? {}
         : { root: chunkInMemory({ kind: "dense", values: onGrid(reference, config.update.fractionBits) }) }),
@@ -190,13 +189,17 @@ async function byStrategy(
     base,
   });
   let movement = movementOnGrid(outcome.delta, layout);
+  let { serverState } = federation;
   const optimiser = serverOptimiserOf(config);
   if (optimiser !== undefined) {
     const step = serverStep(optimiser, movement, federation.serverState, config.update.fractionBits);
     movement = step.movement;
-    federation.serverState = step.state;
+    serverState = step.state;
   }
-  move(federation, moveMaster(federation.master, movement, 0, layout), round);
+  const moved = moveMaster(federation.master, movement, 0, layout);
+  // From here on nothing fails.
+  federation.serverState = serverState;
+  move(federation, moved, round);
   server.state = state;
   server.personal = outcome.personal ?? server.personal;
   if (lastOfRule !== undefined) remember(lastOfRule.uploads, lastOfRule.aggregated);
@@ -233,7 +236,7 @@ function remember(uploads: readonly Upload[], { reputations, memberState }: Aggr
   }
 }
 
-function factsOf(_federation: Federation, uploads: readonly Upload[]): RuleFacts {
+function factsOf(uploads: readonly Upload[]): RuleFacts {
   return {
     contributions: uploads.map(({ member }) => member.contribution),
     accuracies: uploads.map(({ accuracy }) => Math.floor(accuracy * 65_536)),

@@ -65,6 +65,8 @@ const federationSchema = z.strictObject({
       memory: z.number().min(0).lt(1).default(0.7),
     })
     .optional(),
+  /** How fast members' machines are, in turn (spec B10.2: steps they can do over steps a round needs); for algorithms with resource tiers. */
+  resources: z.array(z.number().positive().max(1e6)).min(1).max(2_048).optional(),
   /** α of the reputation rule. */
   reputationMemory: z.number().min(0).lt(1).default(0.9),
   /** One attack, or several that the same attackers carry out one after the other. */
@@ -91,6 +93,11 @@ export type CellConfig = FederationConfig | z.infer<typeof studyCellSchema>;
 /** What is wrong is said of what was meant, which a union of both would hide. @throws z.ZodError */
 export function parseCell(value: Readonly<Record<string, unknown>>): CellConfig {
   return "study" in value ? studyCellSchema.parse(value) : federationSchema.parse(value);
+}
+
+/** K: members invited to a round. Rounded before it is rounded up, since 0.07·100 is 7.000000000000001. */
+export function cohortSize({ participation, members }: Pick<FederationConfig, "participation" | "members">): number {
+  return Math.max(1, Math.ceil(Math.round(participation * members * 1e9) / 1e9));
 }
 
 /** The model of a cell, once its data are known. @throws z.ZodError */

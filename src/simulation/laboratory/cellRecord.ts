@@ -79,7 +79,7 @@ export class CellRecord {
         jacobian,
         epsilon: epsilonOf(this.#federation),
       },
-      figures: { ...figures },
+      figures: knownFigures(figures),
       clients: [...this.#last.clients],
       traffic: this.traffic.result(),
       rounds: { finalised: this.#finalised, failed: this.#failed, refused: this.#refused, reason: this.#reason },
@@ -117,7 +117,7 @@ export function studyResult(
       jacobian: null,
       epsilon: null,
     },
-    figures: { ...figures },
+    figures: knownFigures(figures),
     clients: [],
     traffic: { uplinkBytes: 0, downlinkBytes: 0, denseUplinkBytes: 0 },
     rounds: { finalised: 0, failed: 0, refused: 0, reason: null },
@@ -143,6 +143,11 @@ function epsilonOf({ privacy, records, members }: Federation): number | null {
   if (records !== undefined)
     return records.spent(members.reduce((least, { shard }) => Math.min(least, shard.size), Infinity)).epsilon;
   return privacy?.spent().epsilon ?? null;
+}
+
+/** Without what is no number: a claim about it does not hold. */
+function knownFigures(figures: Figures): Record<string, number> {
+  return Object.fromEntries(Object.entries(figures).filter(([, value]) => Number.isFinite(value)));
 }
 
 function headOf(masters: readonly Float64Array[]): string {

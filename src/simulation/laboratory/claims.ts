@@ -28,6 +28,10 @@ export const claimSchema = z
     target: z.number().min(0).max(1).optional(),
   })
   .refine(({ min, max }) => min !== undefined || max !== undefined, "say `min`, `max` or both")
+  .refine(
+    ({ measure, target }) => (measure !== "roundsToTarget" && measure !== "timeToTarget") || target !== undefined,
+    "say the `target` to be reached",
+  )
   .refine(({ against, ratioTo }) => against === undefined || ratioTo === undefined, "`against` or `ratioTo`, not both");
 
 export type Claim = z.infer<typeof claimSchema>;
@@ -104,7 +108,11 @@ function averageOf({ results, spread }: Group, { measure, target = 0 }: Claim): 
     case "timeToTarget":
       return average((result) => firstAt(result, target)?.time ?? Infinity);
     default:
-      if (FINAL.includes(measure as Measure)) return spread(measure as Measure)?.mean;
+      if (FINAL.includes(measure as Measure)) {
+        const found = spread(measure as Measure);
+        // A seed without a value, one that diverged, is no confirmation.
+        return found?.n === results.length ? found.mean : undefined;
+      }
       return spreadOf(results.map(({ figures }) => figures[measure] ?? null))?.mean;
   }
 }

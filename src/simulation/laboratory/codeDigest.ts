@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url";
 const ENTRY = fileURLToPath(new URL("./cell.worker.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** Static and dynamic imports of our own files; types leave nothing behind at run time. */
+/** Static and dynamic imports of our own files, and files that threads are started with; types leave nothing behind at run time. */
 const IMPORT =
-  /^\s*(?:import|export)\s+(?!type\b)[^;]*?from\s+"(\.[^"]+)"|\bimport\("(\.[^"]+)"\)|^\s*import\s+"(\.[^"]+)"/gm;
+  /^\s*(?:import|export)\s+(?!type\b)[^;]*?from\s+"(\.[^"]+)"|\bimport\("(\.[^"]+)"\)|^\s*import\s+"(\.[^"]+)"|\bnew URL\("(\.[^"]+\.ts)"/gm;
 
 const digests = new Map<string, string>();
 
@@ -34,8 +34,8 @@ export function sourcesFrom(entry: string): ReadonlyMap<string, string> {
     if (sources.has(path)) continue;
     const text = readFileSync(path, "utf8");
     sources.set(path, text);
-    for (const [, from, dynamic, bare] of text.matchAll(IMPORT)) {
-      const target = resolve(dirname(path), (from ?? dynamic ?? bare) as string);
+    for (const [, from, dynamic, bare, thread] of text.matchAll(IMPORT)) {
+      const target = resolve(dirname(path), (from ?? dynamic ?? bare ?? thread) as string);
       if (target.endsWith(".ts")) waiting.push(target);
     }
   }

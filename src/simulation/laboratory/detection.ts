@@ -13,10 +13,12 @@ export class Detection {
     this.#attackers = attackers;
   }
 
-  add({ invited, kept, attacked }: RoundFacts): void {
+  add({ invited, kept, attacked, diverged }: RoundFacts): void {
     if (this.#attackers === undefined) return;
     const keptIds = new Set(kept);
     for (const { id } of invited) {
+      // Nobody accused who sent nothing.
+      if (diverged.has(id)) continue;
       const accused = !keptIds.has(id);
       if (attacked.has(id)) {
         this.#attacks += 1;

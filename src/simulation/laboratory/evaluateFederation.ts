@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { accuracy, meanLoss } from "../../learning/evaluate.ts";
 import { splitMaster } from "../../protocol/grid.ts";
+import { cohortSize } from "./cellConfig.ts";
 import type { Federation, Member } from "./federation.ts";
 
 /** How good the global model is, and how good members' own models are on their own test samples. */
@@ -19,21 +20,32 @@ export interface Evaluation {
 export async function evaluateFederation(federation: Federation, round: number): Promise<Evaluation> {
   const { model, test, layout, master } = federation;
   const { view } = splitMaster(master, layout);
-  const parameters = view.subarray(0, model.parameterCount);
+  const parameters = globalModelOf(federation);
   const clients: number[] = [];
   for (const member of federation.members) {
     if (member.test === undefined || member.test.size === 0 || federation.attackers?.ids.has(member.id)) continue;
     clients.push(await accuracy(model, await ownModel(federation, member, view, round), member.test));
   }
+  if (parameters === undefined) return { accuracy: Number.NaN, loss: Number.NaN, clients };
   return { accuracy: await accuracy(model, parameters, test), loss: await meanLoss(model, parameters, test), clients };
 }
 
+/** The parameters that the federation's state stands for; undefined where members share no model. */
+export function globalModelOf({ model, layout, master, members }: Federation): Float32Array | undefined {
+  const { view } = splitMaster(master, layout);
+  const algorithm = members[0]?.algorithm;
+  if (algorithm?.globalModel === undefined) return view.slice(0, model.parameterCount);
+  return algorithm.globalModel(view);
+}
+
 async function ownModel(
-  { model, random, config }: Federation,
+  { model, random, config, server }: Federation,
   { algorithm, shard, local, id }: Member,
   state: Float32Array,
   round: number,
 ): Promise<Float32Array> {
+  const personal = server?.personal?.get(id);
+  if (personal !== undefined) return personal.subarray(0, model.parameterCount);
   if (algorithm.personalise === undefined) return state.subarray(0, model.parameterCount);
   return algorithm.personalise({
     round,
@@ -41,6 +53,6 @@ async function ownModel(
     shard,
     random: random.derive("personalise", round, id),
     local,
-    participation: config.participation,
+    participation: cohortSize(config) / config.members,
   });
 }

@@ -7,6 +7,7 @@ import { keccak256 } from "../../protocol/hash.ts";
 import { type CellConfig, parseCell } from "./cellConfig.ts";
 import { claimSchema } from "./claims.ts";
 import { requirePossible } from "./forbidden.ts";
+import { recipeNamed } from "./recipes.ts";
 
 type Tree = { readonly [key: string]: unknown };
 
@@ -35,7 +36,8 @@ export const experimentSchema = z.strictObject({
         .max(2 ** 32),
     )
     .min(1)
-    .max(1_000),
+    .max(1_000)
+    .refine((seeds) => new Set(seeds).size === seeds.length, "each seed once"),
   base: z.record(z.string(), z.unknown()),
   axes: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/), choices).default({}),
   /** The row of acceptance that the claims belong to. */
@@ -83,8 +85,8 @@ export function cellsOf(experiment: ExperimentConfig): Cell[] {
     const labels = Object.fromEntries(axes.map(([axis], i) => [axis, chosen[i] as string]));
     if (experiment.except.some((rule) => matches(rule, labels))) continue;
     const merged = axes.reduce<Tree>(
-      (tree, [axis, named]) => merge(tree, named[labels[axis] as string] as Tree),
-      experiment.base,
+      (tree, [axis, named]) => merge(tree, withRecipe(named[labels[axis] as string] as Tree)),
+      withRecipe(experiment.base),
     );
     const where = `${experiment.name}, ${
       Object.entries(labels)
@@ -129,6 +131,13 @@ function matches(
       throw new ConfigError(`\`except\` names an axis "${axis}" that the experiment does not have.`);
     return typeof allowed === "string" ? allowed === label : allowed.includes(label);
   });
+}
+
+/** `recipe: NAME` stands for what the named recipe says, under whatever is said beside it. */
+function withRecipe({ recipe, ...rest }: Tree): Tree {
+  if (recipe === undefined) return rest;
+  if (typeof recipe !== "string") throw new ConfigError("`recipe` is the name of one.");
+  return merge(recipeNamed(recipe), rest);
 }
 
 /** A discriminated object (one with a name, kind, rule, mode or optimiser of its own) replaces another of a different kind whole. */

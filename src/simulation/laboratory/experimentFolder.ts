@@ -51,7 +51,10 @@ export async function readExperiments(folder: string): Promise<readonly Finished
     const experiment = parseExperiment(JSON.parse(await readFile(file, "utf8")), file);
     const byId = new Map((await readResults(join(path, RESULTS))).map((result) => [result.id, result]));
     const cells = cellsOf(experiment);
-    const results = cells.map(({ id }) => byId.get(id)).filter((result) => result !== undefined);
+    const results = cells.flatMap(({ id, labels }) => {
+      const result = byId.get(id);
+      return result === undefined ? [] : [{ ...result, labels: { ...labels } }];
+    });
     if (results.length > 0) finished.push({ experiment, results, missing: cells.length - results.length });
   }
   if (finished.length === 0)

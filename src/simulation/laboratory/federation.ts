@@ -179,15 +179,27 @@ export async function assemble(
 }
 
 /** The model's tensors, then the algorithm's auxiliary ones. */
-function layoutOf({ update }: FederationConfig, model: Model, { auxiliary }: LocalAlgorithm): ModelLayout {
+function layoutOf({ update, aggregation }: FederationConfig, model: Model, { auxiliary }: LocalAlgorithm): ModelLayout {
+  const groupOf = aggregation.rule === "fedatt" ? layerGroups() : () => 0;
   return modelLayout(
     [...model.layout, ...auxiliary].map(({ name, shape }) => ({
       name,
       shape: [...shape],
       fractionBits: update.fractionBits,
-      group: 0,
+      group: groupOf(name),
     })),
   );
+}
+
+/** A column of weights per layer, for a rule that attends layer by layer: tensors whose names differ in their last part alone belong together. */
+function layerGroups(): (name: string) => number {
+  const groups = new Map<string, number>();
+  return (name) => {
+    const layer = name.includes(".") ? name.slice(0, name.lastIndexOf(".")) : name;
+    const group = groups.get(layer) ?? groups.size;
+    groups.set(layer, group);
+    return group;
+  };
 }
 
 function sizeOf(shape: readonly number[]): number {

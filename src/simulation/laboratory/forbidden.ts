@@ -5,7 +5,7 @@ import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
 import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
-import type { FederationConfig } from "./cellConfig.ts";
+import { cohortSize, type FederationConfig } from "./cellConfig.ts";
 import { samplingOf } from "./privateUploads.ts";
 
 /** A combination that would run and mean nothing (spec O, last line), and why. */
@@ -44,6 +44,38 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       "the client algorithm sends tensors beside the model, which a server optimiser would move as if they were updates; leave serverOptimiser out",
   },
   {
+    when: ({ aggregation, server }) => (aggregation.rule === "fltrust") !== (server?.name === "fltrust-root"),
+    because:
+      "the rule fltrust and the server strategy fltrust-root, which trains its reference, are two halves of one method; name both",
+  },
+  {
+    when: (cell) => needsOf(cell.aggregation).staleness === true && !scheduled(cell),
+    because: "the rule weighs by staleness, and in rounds nothing is stale; take a schedule (fedasync, fedbuff, fedqs)",
+  },
+  {
+    when: ({ client, localTest }) => client?.name === "functional" && localTest === 0,
+    because: "functional aggregation has no model of all to measure; set localTest, so that members' own are",
+  },
+  {
+    when: ({ client, resources }) => client?.name === "hmsdfl" && client.tiers !== undefined && resources === undefined,
+    because: "resource tiers need to know how fast members are; set resources, e.g. [5, 3, 1.5, 0.5]",
+  },
+  {
+    when: ({ privacy, participation, members }) =>
+      privacy !== undefined &&
+      "sampling" in privacy &&
+      privacy.sampling !== undefined &&
+      privacy.sampling.rate !==
+        (privacy.sampling.kind === "poisson" ? participation : cohortSize({ participation, members }) / members),
+    because:
+      "privacy would be counted for another sampling than is drawn; set privacy.sampling.rate to participation (for fixed-size cohorts to K/N)",
+  },
+  {
+    when: ({ update, participation }) => update.downlink !== undefined && participation !== 1,
+    because:
+      "members that are left out of a round miss its compressed movement; set participation to 1, or leave update.downlink out",
+  },
+  {
     when: ({ privacy, client }) => privacy?.mode === "record" && client !== undefined && client.name !== "fedavg",
     because: "privacy of records is a way of training of its own (DP-SGD under FedAvg); leave client out",
   },
@@ -56,6 +88,17 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     when: ({ privacy, server }) => privacy !== undefined && privacy.mode !== "none" && server !== undefined,
     because:
       "a server strategy reads single updates, and what it learns from them is not covered by the noise; take one of both",
+  },
+  {
+    when: ({ scoring, server }) => scoring !== undefined && server !== undefined,
+    because:
+      "scores are of what the rule alone makes of updates, and the server strategy makes something else of them; take one of both",
+  },
+  {
+    when: (cell) =>
+      cell.privacy?.mode === "distributed" &&
+      (Array.isArray(cell.attack) ? cell.attack : [cell.attack]).some((attack) => attack?.name === "non-finite"),
+    because: "updates that are refused take their part of the distributed noise with them; leave the attack out",
   },
   {
     when: ({ privacy, serverOptimiser }) =>
@@ -133,7 +176,7 @@ export function requirePossible(cell: FederationConfig, where: string): void {
       privacy: cell.privacy,
       codec: cell.update.codec,
       size: MAX_MODEL_SIZE,
-      cohort: Math.ceil(cell.participation * cell.members),
+      cohort: cohortSize(cell),
       sampling: samplingOf(cell),
       rule: { name: cell.aggregation.rule, sizeWeighted: weighsBySamples(cell.aggregation) },
       singleUpdatesSeen: false,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
+import { extentOf } from "../../learning/algorithms/batches.ts";
 import type { LocalAlgorithm } from "../../learning/algorithms/localAlgorithm.ts";
 import type { Model } from "../../learning/model.ts";
 import { epsilonOfCharges } from "../../privacy/charge.ts";
@@ -40,8 +41,8 @@ export class PrivateRecords {
   /** ε of a record of a member with that many samples, which took part in every round; the reported loss is left out. */
   spent(samples: number): SpentPrivacy {
     const { delta } = this.#config.budget;
-    const { batchSize, localSteps, localEpochs = 1 } = this.#plan;
-    const steps = localSteps ?? localEpochs * Math.ceil(samples / batchSize);
+    const { batchSize } = this.#plan;
+    const { steps } = extentOf(this.#plan, samples);
     const sampling = { kind: "everybody", rate: 1, published: true } as const;
     const charges = Array.from({ length: this.#rounds }, (_, i) => {
       const charge = roundCharge(this.#config, {

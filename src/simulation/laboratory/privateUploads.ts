@@ -9,8 +9,11 @@ import { secretStream } from "../../privacy/secretStream.ts";
 import { MASTER_EXTRA_BITS, powerOfTwo } from "../../protocol/grid.ts";
 import type { ModelLayout } from "../../protocol/layout.ts";
 import type { NoiseStage } from "../../protocol/noiseStage.ts";
+import type { CodecConfig } from "../../protocol/recipe/codecConfig.ts";
 import type { PrivacyConfig } from "../../protocol/recipe/privacyConfig.ts";
-import type { FederationConfig } from "./cellConfig.ts";
+import { formOf } from "../../update/codecs.ts";
+import { maskOf } from "../../update/payload.ts";
+import { cohortSize, type FederationConfig } from "./cellConfig.ts";
 
 type Private = Exclude<PrivacyConfig, { mode: "none" | "record" }>;
 
@@ -30,6 +33,9 @@ export class PrivateRun {
   readonly #sampling: CohortSampling;
   readonly #seed: string;
   readonly #charges: Charge[] = [];
+  readonly #codec: CodecConfig;
+  /** qN or K, whoever comes. */
+  readonly #expected: number;
   /** C, which moves where it is adapted. */
   #clipNorm: number;
 
@@ -39,6 +45,8 @@ export class PrivateRun {
     this.#layout = layout;
     this.#seed = `laboratory ${seed}`;
     this.#sampling = samplingOf(cell);
+    this.#codec = cell.update.codec;
+    this.#expected = cohortSize(cell);
   }
 
   /** What a member does to its update. */
@@ -58,15 +66,19 @@ export class PrivateRun {
    *
    * @param movement units 2^-(F+16), in place.
    */
-  addServerNoise(movement: Float64Array, round: number, cohort: number): void {
+  addServerNoise(movement: Float64Array, round: number, accepted: number): void {
     if (this.#config.mode !== "central") return;
     const sigma = centralSigma(this.#config, this.#clipNorm);
     const noise = new Float64Array(movement.length);
     const words = secretStream(this.#secret(0), { run: 1n, round, purpose: "update" });
-    addCentralNoise(noise, this.#layout, { sigma, words });
-    const scale = powerOfTwo(MASTER_EXTRA_BITS) / cohort;
+    const form = formOf(this.#codec);
+    const coordinates = form.support.kind === "mask" ? maskOf(form, this.#layout.size, { run: 1n, round }) : undefined;
+    addCentralNoise(noise, this.#layout, { sigma, words, ...(coordinates === undefined ? {} : { coordinates }) });
+    // The mean's denominator is fixed: the number that came would tell of a client's presence.
+    const share = accepted / this.#expected;
+    const scale = powerOfTwo(MASTER_EXTRA_BITS) / this.#expected;
     for (let j = 0; j < movement.length; j++)
-      movement[j] = (movement[j] as number) + Math.round((noise[j] as number) * scale);
+      movement[j] = Math.round((movement[j] as number) * share + (noise[j] as number) * scale) + 0;
   }
 
   /** Books a round: what it costs a member that took part in every one. */
@@ -95,7 +107,7 @@ export class PrivateRun {
     if (this.#config.mode !== "central" || this.#config.adaptive === undefined) return;
     const words = secretStream(this.#secret(0), { run: 1n, round, purpose: "count" });
     const fraction = noisyFraction(
-      { within, participants: cohort, expected: cohort },
+      { within, participants: cohort, expected: this.#expected },
       this.#config.adaptive.countNoise,
       words,
     );
@@ -120,9 +132,10 @@ export class PrivateRun {
 }
 
 /** How cohorts are drawn, as far as privacy counts it: as the recipe states, or as the simulation draws them, which nobody else sees. */
-export function samplingOf({ privacy, participation }: FederationConfig): CohortSampling {
+export function samplingOf(cell: FederationConfig): CohortSampling {
+  const { privacy, participation, members } = cell;
   const stated = privacy !== undefined && "sampling" in privacy ? privacy.sampling : undefined;
   if (stated !== undefined) return stated;
   if (participation === 1) return { kind: "everybody", rate: 1, published: true };
-  return { kind: "fixed-size", rate: participation, published: false };
+  return { kind: "fixed-size", rate: cohortSize(cell) / members, published: false };
 }

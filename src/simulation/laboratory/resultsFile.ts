@@ -34,6 +34,8 @@ export class ResultsFile {
   }
 
   async append(result: CellResult): Promise<void> {
+    // What could not be read again is not written.
+    cellResultSchema.parse(JSON.parse(JSON.stringify(result)));
     this.#results.set(result.id, result);
     await this.#file.appendFile(`${JSON.stringify(result)}\n`);
     await this.#file.datasync();

@@ -87,7 +87,15 @@ export async function runAsynchronously(
   const apply = async (step: AsyncStep<AsyncUpload>): Promise<void> => {
     const { version, time, arrivals } = step;
     const kept = arrivals.map(({ task }) => task.member);
-    const facts = { round: version, invited: [], kept, refused: [], attacked: new Set<number>(), uplinkBytes: 0 };
+    const facts = {
+      round: version,
+      invited: [],
+      kept,
+      refused: [],
+      diverged: new Set<number>(),
+      attacked: new Set<number>(),
+      uplinkBytes: 0,
+    };
     const failed = directions.move(step);
     record.ended({ facts: { ...facts, trainingSeconds, ...(failed === undefined ? {} : { failed }) }, of: federation });
     trainingSeconds = 0;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { splitMaster } from "../../protocol/grid.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
 import { logitsOf } from "../../round/serverLearning/predictors.ts";
 import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
@@ -8,7 +7,7 @@ import { runStudy, type StudyConfig } from "../studies/table.ts";
 import type { FederationConfig } from "./cellConfig.ts";
 import { CellRecord, type Ending, finite, studyResult } from "./cellRecord.ts";
 import type { CellResult } from "./cellResult.ts";
-import { evaluateFederation } from "./evaluateFederation.ts";
+import { evaluateFederation, globalModelOf } from "./evaluateFederation.ts";
 import type { Cell } from "./experimentConfig.ts";
 import { assemble, type Federation, type Surroundings } from "./federation.ts";
 import { jacobianOf } from "./jacobianOf.ts";
@@ -68,15 +67,17 @@ async function runInRounds(
 
 /** What is measured of the final model alone. */
 export async function endingOf(federation: Federation, figures: Ending["figures"]): Promise<Ending> {
-  const { config, model, master, layout, test } = federation;
+  const { config, model, master, test } = federation;
   const { jacobianSamples, ranking } = config.evaluate;
-  const parameters = splitMaster(master, layout).view.subarray(0, model.parameterCount);
+  const parameters = globalModelOf(federation);
   return {
     masters: [master],
-    jacobian: jacobianSamples > 0 ? finite(await jacobianOf(federation)) : null,
+    jacobian: jacobianSamples > 0 && parameters !== undefined ? finite(await jacobianOf(federation, parameters)) : null,
     figures: {
       ...figures,
-      ...(ranking === true ? rankingFigures(await logitsOf({ model, parameters }, test), test) : {}),
+      ...(ranking === true && parameters !== undefined
+        ? rankingFigures(await logitsOf({ model, parameters }, test), test)
+        : {}),
     },
   };
 }

@@ -81,8 +81,10 @@ export async function runCells(
     };
     const waiting = cells.filter((cell) => !fresh(cell));
     const progress = new Progress(cells.length, waiting, options.onProgress);
-    await run(waiting, progress, (result) => file.append(result));
-    return cells.map((cell) => file.get(cell.id) as CellResult);
+    // The digest of before the run: what is edited meanwhile has not made these results.
+    await run(waiting, progress, (result) => file.append({ ...result, code }));
+    // Ids know nothing of names, which may have changed since.
+    return cells.map((cell) => ({ ...(file.get(cell.id) as CellResult), labels: { ...cell.labels } }));
   } finally {
     await file.close();
   }
@@ -95,7 +97,8 @@ async function runOnWorkers(
   progress: CellProgress,
   save: (result: CellResult) => Promise<void>,
 ): Promise<void> {
-  const queue = [...waiting];
+  // Seed by seed, since cells of one seed read the same data.
+  const queue = waiting.toSorted((a, b) => a.seed - b.seed);
   const setting: WorkerSetting = { experiment, dataRoot };
   const work = async (): Promise<void> => {
     if (queue.length === 0) return;

@@ -9,7 +9,9 @@ import { splitMaster } from "../../protocol/grid.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
 import { checkPayload } from "../../update/checkPayload.ts";
 import { prepareUpdate } from "../../update/prepareUpdate.ts";
+import { agedResidual } from "../../update/residual.ts";
 import { aggregateRound } from "./aggregateRound.ts";
+import { cohortSize } from "./cellConfig.ts";
 import type { Federation, Member } from "./federation.ts";
 
 /** What a round did, for the record. */
@@ -20,6 +22,8 @@ export interface RoundFacts {
   readonly kept: readonly number[];
   /** Members whose update was refused, with the refusal's name, or whose training diverged. */
   readonly refused: readonly Refused[];
+  /** Members that sent nothing because their training diverged. */
+  readonly diverged: ReadonlySet<number>;
   /** Members that attacked. */
   readonly attacked: ReadonlySet<number>;
   /** Why the round failed; the model then stays as it was. */
@@ -73,10 +77,14 @@ export async function simulateRound(federation: Federation, round: number, kerne
     round,
     invited,
     refused: [...leftOut, ...refused],
+    diverged: new Set(leftOut.map(({ id }) => id)),
     attacked: new Set(invited.map(({ id }) => id).filter((id) => federation.attackers?.acts(id, round))),
     trainingSeconds,
     uplinkBytes: uploads.reduce((sum, { prepared }) => sum + prepared.payload.length, 0),
   };
+  // What has left the members is spent, whatever becomes of the round.
+  federation.privacy?.book(round, uploads.length);
+  federation.records?.book();
   try {
     const { kept } = await aggregateRound(federation, round, accepted, kernels);
     adopt(accepted, kept, round, federation.config.update.errorFeedback);
@@ -101,7 +109,7 @@ function inviteMembers({ members, config, random }: Federation, round: number): 
     return members.filter(({ id }) => invited.has(id));
   }
   if (config.participation === 1) return members;
-  const count = Math.ceil(config.participation * ids.length);
+  const count = cohortSize(config);
   const invited = new Set(draw.shuffled(ids).slice(0, count));
   return members.filter(({ id }) => invited.has(id));
 }
@@ -114,6 +122,7 @@ async function train(
 ): Promise<{ trained: readonly Trained[]; leftOut: readonly Refused[] }> {
   const trained: Trained[] = [];
   const leftOut: Refused[] = [];
+  const isPrivate = config.privacy !== undefined && config.privacy.mode !== "none";
   for (const member of invited) {
     try {
       const outcome = await member.algorithm.train({
@@ -122,12 +131,20 @@ async function train(
         shard: member.shard,
         random: random.derive("training", round, member.id),
         local: member.local,
-        participation: config.participation,
+        participation: cohortSize(config) / config.members,
+        resource: resourceOf(config, member.id),
       });
       trained.push({ member, outcome });
     } catch (error) {
-      // A node leaves the round out in which its training diverges; nothing is committed.
       if (!(error instanceof LearningError && error.code === "DIVERGED")) throw error;
+      // A node leaves the round out in which its training diverges; in private runs, where absence would tell, it sends noise alone.
+      if (isPrivate) {
+        trained.push({
+          member,
+          outcome: { delta: new Float32Array(state.length), trainLoss: Number.NaN, local: member.local },
+        });
+        continue;
+      }
       leftOut.push({ id: member.id, reason: error.code });
     }
   }
@@ -152,13 +169,14 @@ export async function prepareUploads(
     symmetry: federation.symmetry,
   });
   const needs = needsOf(config.aggregation);
+  const needsLoss = needs.losses === true || config.server?.name === "fedmcon";
   const received = state.subarray(0, model.parameterCount);
   const uploads: Upload[] = [];
   for (const { member, outcome } of trained) {
     const lie = crafted?.get(member.id);
     const prepared = prepareUpdate({
       delta: lie ?? outcome.delta,
-      residual: member.residual,
+      residual: agedResidual(member.residual, round - member.lastKept),
       master,
       layout,
       codec: config.update.codec,
@@ -169,7 +187,7 @@ export async function prepareUploads(
     });
     const { shard, id } = member;
     // A node always reports its loss; here it costs a pass over the shard, so only where something depends on it.
-    const truth = { samples: shard.size, loss: needs.losses === true ? await meanLoss(model, received, shard) : 0 };
+    const truth = { samples: shard.size, loss: needsLoss ? await meanLoss(model, received, shard) : 0 };
     const payload = attackers?.payload(id, round, config.update.codec, layout.size);
     uploads.push({
       member,
@@ -218,6 +236,11 @@ async function refusalOf(
     if (error instanceof DecodeError) return "MALFORMED";
     throw error;
   }
+}
+
+/** How fast a member's machine is, where the cell says it; members take the values in turn. */
+export function resourceOf({ resources }: Federation["config"], id: number): number | undefined {
+  return resources?.[(id - 1) % resources.length];
 }
 
 /** The laboratory's runs are all run 1. */

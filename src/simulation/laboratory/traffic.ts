@@ -11,11 +11,13 @@ export class Traffic {
   readonly #stateBytes: number;
   readonly #modelBytes: number;
   #uplink = 0;
-  #downlink = 0;
+  #downlink: number;
   #dense = 0;
 
-  constructor({ layout, model }: Federation) {
+  constructor({ layout, model, config, members }: Federation) {
     this.#stateBytes = FLOAT_BYTES * layout.size;
+    // Who is sent movements has to have a model to apply them to.
+    this.#downlink = config.update.downlink === undefined ? 0 : this.#stateBytes * members.length;
     this.#modelBytes = FLOAT_BYTES * model.parameterCount;
   }
 

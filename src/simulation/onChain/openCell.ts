@@ -79,7 +79,8 @@ export async function openCell(
     viewBlocks: 200,
     challengeBlocks: 5,
     alphaQ16: Math.floor(config.reputationMemory * REPUTATION_ONE),
-    omegaQ16: Math.floor((config.scoring?.memory ?? 0.7) * 65_536),
+    // ω = 0.7 by contribution, the rest by participation.
+    omegaQ16: 45_875,
     verifier: deployment.verifiers[capacity] as string,
     token,
     pool: POOL,

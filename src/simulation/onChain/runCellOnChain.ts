@@ -125,7 +125,7 @@ function startParticipants(
 
 /**
  * What comes of training, over all members. Who cannot train, or gets what is no number, would leave its rounds out, and every round would wait for it until
- * its deadline: as in the laboratory, that ends the cell.
+ * its deadline: that ends the cell, where the laboratory leaves the member out and goes on.
  */
 class Training {
   readonly #seconds = new Map<number, number>();
@@ -243,6 +243,7 @@ class Chronicle {
       refused: updates
         .filter(({ refusal }) => refusal !== undefined)
         .map(({ memberId, refusal }) => ({ id: idOf(memberId), reason: refusal?.code as string })),
+      diverged: new Set<number>(),
       attacked: new Set(invited.map(({ id }) => id).filter((id) => attackers?.acts(id, round))),
       ...(outcome === "failed" ? { failed: failure ?? "unknown" } : {}),
       uplinkBytes: 0,

@@ -13,7 +13,7 @@ import type { Head, ReplayableRun } from "./replayableRun.ts";
 /** A federation's memory after a round: what the next one depends on beside keyed randomness. */
 interface Snapshot {
   readonly round: number;
-  readonly shared: Pick<Federation, "master" | "previousMaster" | "serverState">;
+  readonly shared: Pick<Federation, "master" | "previousMaster" | "serverState" | "downlinkResidual" | "downlinkBytes">;
   readonly members: ReadonlyMap<number, Memory>;
 }
 
@@ -69,14 +69,21 @@ function headOf({ master, layout }: Federation, round: number, failed?: string):
 }
 
 /** Rounds replace what is in here and never change it in place, so the references are enough. */
-function snapshotOf({ master, previousMaster, serverState, members }: Federation, round: number): Snapshot {
+function snapshotOf(
+  { master, previousMaster, serverState, downlinkResidual, downlinkBytes, members }: Federation,
+  round: number,
+): Snapshot {
   const memories = members.map(
     ({ id, local, residual, reputation, contribution, ruleState, lastKept }): [number, Memory] => [
       id,
       { local, residual, reputation, contribution, ruleState, lastKept },
     ],
   );
-  return { round, shared: { master, previousMaster, serverState }, members: new Map(memories) };
+  return {
+    round,
+    shared: { master, previousMaster, serverState, downlinkResidual, downlinkBytes },
+    members: new Map(memories),
+  };
 }
 
 function restore(federation: Federation, { shared, members }: Snapshot): void {

@@ -140,6 +140,39 @@ for (const [name, change, reason] of [
   ],
   ["scores without samples", { scoring: {} }, /serverData\.validation/],
   ["half of functional aggregation", { server: { name: "functional" } }, /two halves/],
+  ["FLTrust without the root that it compares with", { aggregation: { rule: "fltrust" } }, /two halves/],
+  [
+    "a rule of staleness where nothing is stale",
+    {
+      aggregation: {
+        rule: "fedbuff",
+        parameters: { staleness: { decay: "polynomial", exponent: 0.5, limit: 20 }, stepSize: 1, prior: "uniform" },
+      },
+    },
+    /schedule/,
+  ],
+  ["tiers of machines that nobody knows", { client: { name: "hmsdfl", tiers: {} } }, /resources/],
+  [
+    "privacy counted for another sampling than is drawn",
+    {
+      aggregation: { rule: "uniform-mean" },
+      privacy: {
+        mode: "central",
+        clipNorm: 1,
+        noiseMultiplier: 1,
+        budget: { epsilon: 8, delta: 1e-5 },
+        errorFeedback: false,
+        sampling: { kind: "fixed-size", rate: 0.01, published: false },
+      },
+    },
+    /another sampling/,
+  ],
+  [
+    "a compressed downlink that some do not hear",
+    { participation: 0.5, update: { downlink: { name: "int8", blockSize: 64 } } },
+    /participation/,
+  ],
+  ["a recipe that has no name", { recipe: "private-robust" }, /not built/],
 ] as const) {
   test(`refused with the reason: ${name}`, () => {
     assert.throws(() => cellsOf(experiment({ axes: { x: { one: change } } })), reason);
@@ -151,4 +184,19 @@ test("a cell that is not valid is named with its labels", () => {
     () => cellsOf(experiment({ axes: { rule: { bad: { aggregation: { rule: "unheard-of" } } } } })),
     /made-up, rule bad/,
   );
+});
+
+test("a recipe's name stands for what it says, under whatever is said beside it", () => {
+  const [cell] = cellsOf(
+    experiment({ seeds: [1], axes: { x: { one: { recipe: "fedopt-adam", serverOptimiser: { learningRate: 0.5 } } } } }),
+  );
+  assert.ok(cell !== undefined && !("study" in cell.config));
+  assert.deepEqual(cell.config.serverOptimiser, {
+    name: "fedadam",
+    learningRate: 0.5,
+    beta1: 0.9,
+    beta2: 0.99,
+    tau: 0.001,
+  });
+  assert.throws(() => cellsOf(experiment({ axes: { x: { one: { recipe: "fedwhat" } } } })), /there are fedavg, /);
 });
