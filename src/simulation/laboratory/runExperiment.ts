@@ -137,19 +137,17 @@ class CellWorker {
     const onMessage = (message: CellAnswer): void => {
       if (message.kind === "round") onRound(message.round);
       if (message.kind === "result") resolve(message.result);
-      if (message.kind === "failure")
-        reject(
-          new FoedusError("CELL_FAILED", `The cell ${describe(cell)} failed: ${message.message}`, {
-            // What was foreseen is the experiment's fault; anything else a defect.
-            exitCode: message.code === undefined ? EXIT.verificationFailed : EXIT.usage,
-            values: { cell: cell.id, labels: cell.labels, seed: cell.seed, cause: message.code, stack: message.stack },
-          }),
-        );
+      if (message.kind === "failure") reject(cellFailed(cell, message));
     };
-    const onError = (error: Error): void => reject(error);
+    // The thread itself: out of memory, or ended without a word.
+    const onError = (error: Error): void =>
+      reject(cellFailed(cell, { code: undefined, message: error.message, stack: error.stack ?? "" }));
+    const onExit = (code: number): void =>
+      reject(cellFailed(cell, { code: undefined, message: `its thread ended with code ${code}`, stack: "" }));
     const onAbort = (): void => reject(this.#signal?.reason);
     this.#worker.on("message", onMessage);
     this.#worker.on("error", onError);
+    this.#worker.on("exit", onExit);
     this.#signal?.addEventListener("abort", onAbort);
     if (this.#signal?.aborted === true) onAbort();
     const order: CellOrder = { cell };
@@ -157,6 +155,7 @@ class CellWorker {
     return promise.finally(() => {
       this.#worker.off("message", onMessage);
       this.#worker.off("error", onError);
+      this.#worker.off("exit", onExit);
       this.#signal?.removeEventListener("abort", onAbort);
     });
   }

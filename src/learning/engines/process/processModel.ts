@@ -188,7 +188,7 @@ export class ProcessModel implements Model {
 
 function wrongIn({ header, tensors }: Answer, shapes: Shapes): string | undefined {
   if (header.type !== "result") return `is of type "${header.type}" and no result`;
-  const unknown = [...tensors.keys()].find((name) => shapes[name] === undefined);
+  const unknown = [...tensors.keys()].find((name) => !Object.hasOwn(shapes, name));
   if (unknown !== undefined) return `holds "${unknown}", which was not asked for`;
   for (const [name, shape] of Object.entries(shapes)) {
     const found = tensors.get(name)?.shape;
