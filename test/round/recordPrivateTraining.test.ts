@@ -55,6 +55,26 @@ describe("recordPrivateTraining", () => {
     assert.deepEqual((await algorithm.train(taskOn(points(0, 0), 7))).delta[0], deltas[7]);
   });
 
+  it("a sample whose logits overflow counts nothing, and does not stop training: that would tell of it", async () => {
+    const privacy = { clipNorm: 2, noiseMultiplier: 1e-6, words };
+    const inner = quadratic(1);
+    const overflowing: Model = {
+      ...inner,
+      async valueAndGradient(parameters, batch, request, mode) {
+        const result = await inner.valueAndGradient(parameters, batch, request, mode);
+        return batch.features[0] === 99
+          ? { ...result, loss: Number.NaN, gradient: new Float32Array(1).fill(Infinity) }
+          : result;
+      },
+    };
+    const step = { ...plan, localSteps: 1, batchSize: 3 };
+    const { delta, trainLoss } = await recordPrivateTraining(step, overflowing, privacy).train(
+      taskOn(points(0.5, 1, 99)),
+    );
+    assert.ok(Math.abs((delta[0] as number) - 0.1 * (1.5 / 3)) < 1e-5, String(delta[0]));
+    assert.ok(Number.isFinite(trainLoss));
+  });
+
   it("refuses a model with dropout, and batches larger than the shard", async () => {
     const dropping: Model = {
       ...quadratic(1),
