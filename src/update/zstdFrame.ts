@@ -16,6 +16,9 @@ const COMPRESSION_LEVEL = 6;
 export function compress(content: Uint8Array): Uint8Array {
   return plainBytes(
     zstdCompressSync(content, {
+      // Where a frame ends exactly at the end of a buffer, Node asks the finished stream for more and gets a second, empty frame (measured: 24.21, 9 bytes
+      // after a frame of 16 384). In a buffer that no frame fills this cannot happen.
+      chunkSize: compressedBound(content.length) + 1,
       pledgedSrcSize: content.length,
       params: {
         [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL,

@@ -20,6 +20,17 @@ const poke = (bytes: Uint8Array, at: number, value: number): Uint8Array =>
   Uint8Array.from(bytes, (byte, i) => (i === at ? value : byte));
 
 describe("compress and inflate", () => {
+  it("one frame alone, also where it is exactly as long as a buffer of the compressor", () => {
+    const exactly: number[] = [];
+    for (const buffer of [16_384, 32_768])
+      for (let length = buffer - 40; length < buffer; length++) {
+        const frame = compress(noise(length));
+        assert.equal(announcedContentSize(frame), length);
+        if (frame.length === buffer) exactly.push(buffer);
+      }
+    assert.deepEqual(exactly, [16_384, 32_768], "the lengths that matter are among those tried");
+  });
+
   for (const length of [1, 2, 255, 256, 257, 65_535, 65_791, 65_792, 200_000]) {
     it(`${length} bytes, of every size of the size field, within the bound even for noise`, () => {
       for (const content of [noise(length), new Uint8Array(length)]) {
