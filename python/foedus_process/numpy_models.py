@@ -37,6 +37,10 @@ class Perceptron:
         kind = config["kind"]
         if kind not in ("logistic", "mlp"):
             raise Refusal("UNSUPPORTED", f"the NumPy process has no {kind!r} models; it has logistic and mlp")
+        if config.get("projection") is not None:
+            raise Refusal("UNSUPPORTED", "the NumPy process has no projection heads; leave projection out of the model")
+        if config.get("adapters") is not None:
+            raise Refusal("UNSUPPORTED", "the NumPy process has no adapters; leave adapters out of the model, or take PyTorch")
         widths = [config["inputs"], *config.get("hidden", []), config["classes"]]
         activation = config.get("activation", "relu")
         if activation not in ACTIVATIONS:

@@ -26,17 +26,47 @@ def architecture(config):
     return kinds[kind](config)
 
 
+def _project(module, width, config):
+    """Adds the projection head, if the model has one: its layers, and the width that the last layer reads."""
+    outputs = config.get("projection")
+    if outputs is None:
+        return [], width
+    module.projection1 = nn.Linear(width, width)
+    module.projection2 = nn.Linear(width, outputs)
+    return [module.projection1, nn.ReLU(), module.projection2], outputs
+
+
+class Adapter(nn.Module):
+    """Houlsby's bottleneck: h + up(act(down(h)))."""
+
+    def __init__(self, features, width, activation):
+        super().__init__()
+        self.down = nn.Linear(features, width)
+        self.up = nn.Linear(width, features)
+        self._activation = _ACTIVATIONS[activation]()
+
+    def forward(self, h):
+        return h + self.up(self._activation(self.down(h)))
+
+
 class Perceptron(nn.Module):
     def __init__(self, config):
         super().__init__()
         widths = [config["inputs"], *config.get("hidden", []), config["classes"]]
         self._steps = []
         for number, (inputs, outputs) in enumerate(zip(widths, widths[1:]), start=1):
+            if number == len(widths) - 1:
+                projection, inputs = _project(self, inputs, config)
+                self._steps += projection
             layer = nn.Linear(inputs, outputs)
             self.add_module(f"layer{number}", layer)
             self._steps.append(layer)
             if number < len(widths) - 1:
                 self._steps.append(_ACTIVATIONS[config["activation"]]())
+                if config.get("adapters"):
+                    adapter = Adapter(outputs, config["adapters"]["width"], config["activation"])
+                    self.add_module(f"adapter{number}", adapter)
+                    self._steps.append(adapter)
                 if config.get("dropout"):
                     self.add_module(f"mask{number}", Mask(f"layer{number}.dropout"))
                     self._steps.append(self.get_submodule(f"mask{number}"))
@@ -79,6 +109,8 @@ class Convolutional(nn.Module):
                 self.add_module(f"mask{number}", Mask(f"dense{number}.dropout"))
                 self._steps.append(self.get_submodule(f"mask{number}"))
             width = outputs
+        projection, width = _project(self, width, config)
+        self._steps += projection
         self.head = nn.Linear(width, config["classes"])
 
     def forward(self, x):
@@ -135,13 +167,17 @@ class Residual(nn.Module):
                 stage.add_module(f"block{index}", block)
                 self._blocks.append(block)
                 channels, extents = width, block.extents
-        self.head = nn.Linear(channels, config["classes"])
+        self._projection, width = _project(self, channels, config)
+        self.head = nn.Linear(width, config["classes"])
 
     def forward(self, x):
         x = self.stem(x.reshape(-1, *self._shape)).relu()
         for block in self._blocks:
             x = block(x)
-        return self.head(x.mean((2, 3)))
+        x = x.mean((2, 3))
+        for step in self._projection:
+            x = step(x)
+        return self.head(x)
 
 
 class Recurrent(nn.Module):
@@ -175,15 +211,33 @@ def _token_mean(x, ids):
     return (x * present).sum(1) / present.sum(1).clamp(min=1)
 
 
+class _AdaptedLayer(nn.TransformerEncoderLayer):
+    """With an adapter at the end of each branch."""
+
+    def __init__(self, width, heads, feed_forward, adapter_width, **options):
+        super().__init__(width, heads, feed_forward, **options)
+        self.adapter1 = Adapter(width, adapter_width, "relu")
+        self.adapter2 = Adapter(width, adapter_width, "relu")
+
+    def _sa_block(self, *args, **options):
+        return self.adapter1(super()._sa_block(*args, **options))
+
+    def _ff_block(self, x):
+        return self.adapter2(super()._ff_block(x))
+
+
 class Transformer(nn.Module):
     def __init__(self, config):
         super().__init__()
         width, before = config["width"], config["normalisation"] == "pre"
         self.embedding = nn.Embedding(config["vocabulary"], width)
         self.position = nn.Embedding(config["inputs"], width)
-        layer = nn.TransformerEncoderLayer(
-            width, config["heads"], config["feedForward"], dropout=0.0, batch_first=True, norm_first=before
-        )
+        extents = (width, config["heads"], config["feedForward"])
+        options = {"dropout": 0.0, "batch_first": True, "norm_first": before}
+        if config.get("adapters"):
+            layer = _AdaptedLayer(*extents, config["adapters"]["width"], **options)
+        else:
+            layer = nn.TransformerEncoderLayer(*extents, **options)
         self.encoder = nn.TransformerEncoder(layer, config["blocks"], nn.LayerNorm(width) if before else None)
         if config.get("dropout"):
             for number, block in enumerate(self.encoder.layers):

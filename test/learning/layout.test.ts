@@ -143,6 +143,24 @@ describe("parameterLayout", () => {
     });
   });
 
+  it("with a projection head has linear–ReLU–linear before the last layer, whose inputs are the features", () => {
+    const config: ModelConfig = { ...DIGITS, projection: 16 } as ModelConfig;
+    assert.deepEqual(shapesOf(config), {
+      "layer1.weight": [32, 64],
+      "layer1.bias": [32],
+      "projection1.weight": [32, 32],
+      "projection1.bias": [32],
+      "projection2.weight": [16, 32],
+      "projection2.bias": [16],
+      "layer2.weight": [10, 16],
+      "layer2.bias": [10],
+    });
+    assert.equal(featureWidth(config), 16);
+    const twoStages = { ...ALL_MODELS["residual network"], projection: 5 } as ModelConfig;
+    assert.deepEqual(shapesOf(twoStages)["projection1.weight"], [6, 6]);
+    assert.deepEqual(shapesOf(twoStages)["head.weight"], [3, 5]);
+  });
+
   it("counts every tensor once, in order, for every architecture, and marks the head", () => {
     for (const config of Object.values(ALL_MODELS)) {
       let offset = 0;

@@ -20,15 +20,23 @@ const CHUNK = 256;
  *
  *     ℓ_con = ln(1 + e^{(cos(z, z_prev) − cos(z, z_glob))/τ})
  *
- * z is the input of the last linear layer. Both others are constants, computed once per round. A member without a previous model trains as in
- * FedAvg, which is what ℓ_con with the received model in its place amounts to.
+ * z is the input of the last linear layer: with `projection` what the model's projection head gives, as in the paper, else the penultimate features.
+ * Both others are constants, computed once per round. A member without a previous model trains as in FedAvg, which is what ℓ_con with the received
+ * model in its place amounts to.
  *
- * @throws ConfigError for `projection`: no model here has a projection head.
+ * @throws ConfigError where `projection` and the model differ on whether there is a projection head.
  */
 export function moon(config: ClientConfigOf<"moon">, plan: TrainingPlan, model: Model): LocalAlgorithm {
-  if (config.projection)
+  const width = "projection" in model.config ? model.config.projection : undefined;
+  if (config.projection && width === undefined)
     throw new ConfigError(
-      `A ${model.config.kind} model has no projection head; MOON contrasts its penultimate features: leave projection out.`,
+      `This ${model.config.kind} model has no projection head: give an mlp, cnn or resnet model one (projection: 256 in its configuration, 32 for a small model), or leave projection out, and MOON contrasts its penultimate features.`,
+      { kind: model.config.kind },
+    );
+  if (!config.projection && width !== undefined)
+    throw new ConfigError(
+      `This ${model.config.kind} model has a projection head of ${width} values, which MOON contrasts with projection: true; set it, or leave projection out of the model.`,
+      { kind: model.config.kind, projection: width },
     );
   return {
     auxiliary: [],

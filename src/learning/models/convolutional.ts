@@ -12,6 +12,7 @@ import {
   type ModelOutputs,
   type ModelTensor,
 } from "./architecture.ts";
+import { endingOutputs, endingSymmetries, endingTensors, endingWeight } from "./projection.ts";
 
 type Config = ConfigOf<"cnn">;
 
@@ -46,15 +47,10 @@ export const convolutional: Architecture<Config> = {
       const inputs = widths[l] as number;
       return linearTensors(`dense${l + 1}`, inputs, outputs, initial(inputs, outputs));
     });
-    const last = widths.at(-1) as number;
-    return [
-      ...convolutions,
-      ...dense,
-      ...linearTensors("head", last, config.classes, glorot(last, config.classes), true),
-    ];
+    return [...convolutions, ...dense, ...endingTensors(endingOf(config, stages))];
   },
 
-  featureWidth: (config) => config.hidden.at(-1) ?? flattened(stagesOf(config)),
+  featureWidth: (config) => config.projection ?? endingOf(config).width,
 
   dropoutLayers: ({ hidden, dropout }): DropoutLayer[] =>
     dropout === undefined ? [] : hidden.map((width, l) => ({ name: `dense${l + 1}.dropout`, width, rate: dropout })),
@@ -81,12 +77,14 @@ export const convolutional: Architecture<Config> = {
       const drop = drops[l];
       if (drop !== undefined) features = operations.dropout(features, drop, width);
     }
-    return { logits: linear(operations, "head", features), features };
+    return endingOutputs(operations, endingOf(config, stages), features);
   },
 
   symmetryGroups(config): SymmetryGroup[] {
     const stages = stagesOf(config);
-    const dense = [...config.hidden.map((_, l) => `dense${l + 1}`), "head"];
+    const ending = endingOf(config, stages);
+    /** The weights behind the image, one after another. */
+    const behind = [...config.hidden.map((_, l) => `dense${l + 1}.weight`), endingWeight(ending)] as [string];
     const scaling = config.activation === "relu";
     const tanh = config.activation === "tanh";
     const channels = stages.map(({ name, output, pooling }, l): SymmetryGroup => {
@@ -102,28 +100,33 @@ export const convolutional: Architecture<Config> = {
           produces(`${name}.weight`, 0),
           produces(`${name}.bias`, 0),
           next === undefined
-            ? consumes(`${dense[0]}.weight`, 1, { inner: output.height * output.width })
+            ? consumes(behind[0], 1, { inner: output.height * output.width })
             : consumes(`${next.name}.weight`, 1),
         ],
       };
     });
     const units = config.hidden.map(
       (size, l): SymmetryGroup => ({
-        name: dense[l] as string,
+        name: `dense${l + 1}`,
         size,
         kind: "permutation",
         signs: tanh,
         scaling,
         touches: [
-          produces(`${dense[l]}.weight`, 0),
-          produces(`${dense[l]}.bias`, 0),
-          consumes(`${dense[l + 1]}.weight`, 1),
+          produces(`dense${l + 1}.weight`, 0),
+          produces(`dense${l + 1}.bias`, 0),
+          consumes(behind[l + 1] as string, 1),
         ],
       }),
     );
-    return [...channels, ...units];
+    return [...channels, ...units, ...endingSymmetries(ending)];
   },
 };
+
+function endingOf(config: Config, stages = stagesOf(config)) {
+  const { hidden, classes, projection } = config;
+  return { head: "head", width: hidden.at(-1) ?? flattened(stages), classes, projection };
+}
 
 function flattened(stages: readonly Stage[]): number {
   const { channels, height, width } = (stages.at(-1) as Stage).output;

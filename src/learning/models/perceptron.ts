@@ -10,6 +10,7 @@ import {
   linearTensors,
   type ModelOutputs,
 } from "./architecture.ts";
+import { endingOutputs, endingSymmetries, endingTensors, endingWeight } from "./projection.ts";
 
 /** Logistic regression: one linear layer, layer1. */
 export const logistic: Architecture<ConfigOf<"logistic">> = {
@@ -19,18 +20,25 @@ export const logistic: Architecture<ConfigOf<"logistic">> = {
   symmetryGroups: () => [],
 };
 
-/** layer1, activation, dropout, layer2, …; the last layer is linear. */
+const endingOf = ({ hidden, classes, projection }: ConfigOf<"mlp">) => ({
+  head: `layer${hidden.length + 1}`,
+  width: hidden.at(-1) as number,
+  classes,
+  projection,
+});
+
+/** layer1, activation, dropout, layer2, …; the last layer is linear. A projection head, if any, stands before it. */
 export const perceptron: Architecture<ConfigOf<"mlp">> = {
-  tensors({ inputs, hidden, classes, activation }) {
+  tensors(config) {
+    const { inputs, hidden, activation } = config;
     const widths = [inputs, ...hidden];
-    return [...hidden, classes].flatMap((outputs, l) => {
+    const body = hidden.flatMap((outputs, l) => {
       const fanIn = widths[l] as number;
-      const head = l === hidden.length;
-      const initial = head || activation === "tanh" ? glorot(fanIn, outputs) : he(fanIn);
-      return linearTensors(`layer${l + 1}`, fanIn, outputs, initial, head);
+      return linearTensors(`layer${l + 1}`, fanIn, outputs, activation === "tanh" ? glorot(fanIn, outputs) : he(fanIn));
     });
+    return [...body, ...endingTensors(endingOf(config))];
   },
-  featureWidth: ({ hidden }) => hidden.at(-1) as number,
+  featureWidth: ({ hidden, projection }) => projection ?? (hidden.at(-1) as number),
   dropoutLayers: ({ hidden, dropout }): DropoutLayer[] =>
     dropout === undefined ? [] : hidden.map((width, l) => ({ name: `layer${l + 1}.dropout`, width, rate: dropout })),
   forward<V>(operations: Operations<V>, config: ConfigOf<"mlp">, input: V): ModelOutputs<V> {
@@ -41,19 +49,25 @@ export const perceptron: Architecture<ConfigOf<"mlp">> = {
       const drop = drops[l];
       if (drop !== undefined) features = operations.dropout(features, drop, width);
     }
-    return { logits: linear(operations, `layer${config.hidden.length + 1}`, features), features };
+    return endingOutputs(operations, endingOf(config), features);
   },
-  symmetryGroups: ({ hidden, activation }): SymmetryGroup[] =>
-    hidden.map((size, l) => ({
-      name: `layer${l + 1}`,
-      size,
-      kind: "permutation",
-      signs: activation === "tanh",
-      scaling: activation === "relu",
-      touches: [
-        produces(`layer${l + 1}.weight`, 0),
-        produces(`layer${l + 1}.bias`, 0),
-        consumes(`layer${l + 2}.weight`, 1),
-      ],
-    })),
+  symmetryGroups(config): SymmetryGroup[] {
+    const { hidden, activation } = config;
+    const ending = endingOf(config);
+    const units = hidden.map(
+      (size, l): SymmetryGroup => ({
+        name: `layer${l + 1}`,
+        size,
+        kind: "permutation",
+        signs: activation === "tanh",
+        scaling: activation === "relu",
+        touches: [
+          produces(`layer${l + 1}.weight`, 0),
+          produces(`layer${l + 1}.bias`, 0),
+          consumes(l + 1 < hidden.length ? `layer${l + 2}.weight` : endingWeight(ending), 1),
+        ],
+      }),
+    );
+    return [...units, ...endingSymmetries(ending)];
+  },
 };

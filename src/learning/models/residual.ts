@@ -9,19 +9,18 @@ import {
   type SymmetryGroup,
   type Touch,
 } from "../symmetry/symmetryGroup.ts";
-import {
-  type Architecture,
-  type ConfigOf,
-  glorot,
-  he,
-  linear,
-  linearTensors,
-  type ModelOutputs,
-  type ModelTensor,
-} from "./architecture.ts";
+import { type Architecture, type ConfigOf, he, type ModelOutputs, type ModelTensor } from "./architecture.ts";
 import { checkImage } from "./convolutional.ts";
+import { endingOutputs, endingSymmetries, endingTensors, endingWeight } from "./projection.ts";
 
 type Config = ConfigOf<"resnet">;
+
+const endingOf = ({ stages, classes, projection }: Config) => ({
+  head: "head",
+  width: stages.at(-1) as number,
+  classes,
+  projection,
+});
 
 interface Block {
   readonly name: string;
@@ -39,7 +38,6 @@ interface Block {
 export const residual: Architecture<Config> = {
   tensors(config): ModelTensor[] {
     const { stem, blocks } = structureOf(config);
-    const width = config.stages.at(-1) as number;
     return [
       ...normalised("stem", stem),
       ...blocks.flatMap(({ name, first, second, shortcut }) => [
@@ -47,11 +45,11 @@ export const residual: Architecture<Config> = {
         ...normalised(`${name}.2`, second),
         ...(shortcut === undefined ? [] : normalised(`${name}.shortcut`, shortcut)),
       ]),
-      ...linearTensors("head", width, config.classes, glorot(width, config.classes), true),
+      ...endingTensors(endingOf(config)),
     ];
   },
 
-  featureWidth: ({ stages }) => stages.at(-1) as number,
+  featureWidth: ({ stages, projection }) => projection ?? (stages.at(-1) as number),
 
   forward<V>(operations: Operations<V>, config: Config, input: V): ModelOutputs<V> {
     const { stem, blocks } = structureOf(config);
@@ -70,7 +68,7 @@ export const residual: Architecture<Config> = {
       x = operations.activate("relu", operations.add(inner, past));
     }
     const features = operations.globalMean(x, (blocks.at(-1) as Block).second.output);
-    return { logits: linear(operations, "head", features), features };
+    return endingOutputs(operations, endingOf(config), features);
   },
 
   /** Channels that meet in an addition move together, and group norm lets them move within their group, or whole groups. */
@@ -89,13 +87,14 @@ export const residual: Architecture<Config> = {
           if (shortcut !== undefined) touches.push(consumes(`${name}.shortcut.conv.weight`, 1));
         }
       }
-      if (s === config.stages.length - 1) touches.push(consumes("head.weight", 1));
+      if (s === config.stages.length - 1) touches.push(consumes(endingWeight(endingOf(config)), 1));
       return permutations(`stage${s + 1}`, channels, touches);
     });
     const inner = blocks.map(({ name, second }) =>
       permutations(name, second.input.channels, [...producers(`${name}.1`), consumes(`${name}.2.conv.weight`, 1)]),
     );
-    return [...streams, ...inner].flatMap((group) => blockwise(group, group.size / config.groups));
+    const channels = [...streams, ...inner].flatMap((group) => blockwise(group, group.size / config.groups));
+    return [...channels, ...endingSymmetries(endingOf(config))];
   },
 };
 

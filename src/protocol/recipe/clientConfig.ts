@@ -21,8 +21,6 @@ const tiers = z
 
 /** Methods of the literature that ask something of a model which none here has. */
 const WITHOUT_MODEL: Readonly<Record<string, string>> = {
-  adapters:
-    "Adapters are bottleneck layers between a trained model's own; no architecture here has them. Take lora, which adapts the weights there are.",
   droppeft:
     "DropPEFT leaves out whole transformer blocks at random; no engine here takes masks of blocks. Take lora, or a transformer with dropout.",
 };
@@ -56,7 +54,7 @@ export const clientSchema = z.discriminatedUnion(
       name: z.literal("moon"),
       mu: strength.default(1),
       temperature: z.number().min(1e-3).max(1e3).default(0.5),
-      /** Contrast the output of a projection head instead of the penultimate features. */
+      /** Contrast the output of the model's projection head (`projection` of mlp, cnn and resnet) instead of the penultimate features. */
       projection: z.boolean().default(false),
     }),
     z.strictObject({
@@ -130,6 +128,12 @@ export const clientSchema = z.discriminatedUnion(
       alpha: z.number().positive().max(1e4).default(8),
       /** Weights that are adapted; every weight matrix if left out. Nothing else is trained. */
       tensors: tensorNames.min(1).optional(),
+    }),
+    /** Only the bottlenecks of a model with `adapters` are trained and sent. */
+    z.strictObject({
+      name: z.literal("adapters"),
+      /** Also the last layer. */
+      head: z.boolean().default(false),
     }),
     z.strictObject({
       name: z.literal("fedpa"),

@@ -8,6 +8,8 @@ const width = z.int().min(1).max(65_536);
 /** Share of units dropped in training. */
 const dropout = z.number().min(0.01).max(0.95).optional();
 const activation = z.enum(["relu", "tanh"]);
+/** Width of a projection head before the last layer, for contrastive training (MOON: 256, small models 32); left out: none. */
+const projection = z.int().min(1).max(4096).optional();
 /** One sample's extents; inputs = channels · height · width. A signal over time is an image of height 1. */
 const image = z.strictObject({
   channels: z.int().min(1).max(1024),
@@ -27,6 +29,7 @@ export const modelSchema = z.discriminatedUnion("kind", [
     classes,
     activation,
     dropout,
+    projection,
   }),
   z.strictObject({
     kind: z.literal("cnn"),
@@ -52,6 +55,7 @@ export const modelSchema = z.discriminatedUnion("kind", [
     classes,
     activation,
     dropout,
+    projection,
   }),
   z.strictObject({
     kind: z.literal("resnet"),
@@ -68,6 +72,7 @@ export const modelSchema = z.discriminatedUnion("kind", [
     /** Groups of channels per normalisation; divides every stage's channels. */
     groups: z.int().min(1).max(1024),
     classes,
+    projection,
   }),
   z.strictObject({
     kind: z.literal("lstm"),

@@ -4,10 +4,12 @@
 
 import type { LocalTask } from "../../../src/learning/algorithms/localAlgorithm.ts";
 import { LearningError } from "../../../src/learning/errors.ts";
-import type { ParameterTensor } from "../../../src/learning/layout.ts";
-import type { GradientRequest, Model } from "../../../src/learning/model.ts";
+import { type ParameterTensor, parameterCount, parameterLayout } from "../../../src/learning/layout.ts";
+import type { Batch, GradientRequest, Model } from "../../../src/learning/model.ts";
+import { referenceValueAndGradient } from "../../../src/learning/reference.ts";
 import type { Dataset } from "../../../src/protocol/dataset.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
+import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 
 /** F(w) = mean over the batch of ‖w − a‖²/2, each sample's features being its a. No fused step, no head. */
 export function quadratic(size = 1, seen: number[][] = []): Model {
@@ -133,6 +135,42 @@ export function perceptron(...widths: readonly number[]): Model {
         loss,
         logits: Float32Array.from(logits),
         features: Float32Array.from(penultimate),
+        gradient: Float32Array.from(gradient),
+      };
+    },
+  };
+}
+
+/** Any architecture on the float64 reference: its outputs and gradients rounded once. No dropout. */
+export function referenceModel(config: ModelConfig): Model {
+  const layout = parameterLayout(config);
+  const { classes } = config;
+  const run = (w: Float32Array, { features, labels, size }: Batch, { softTargets, cotangents }: GradientRequest) => {
+    const targets = softTargets ?? new Float32Array(size * classes);
+    if (softTargets === undefined) labels?.forEach((label, b) => (targets[b * classes + label] = 1));
+    const { logits, features: featureCotangent } = cotangents ?? {};
+    return referenceValueAndGradient(config, w, features, size, {
+      targets,
+      ...(logits === undefined ? {} : { logitCotangent: logits }),
+      ...(featureCotangent === undefined ? {} : { featureCotangent }),
+    });
+  };
+  return {
+    config,
+    layout,
+    parameterCount: parameterCount(config),
+    forward: async (w, batch) => {
+      const { logits, features } = run(w, batch, {});
+      return { logits: Float32Array.from(logits), features: Float32Array.from(features) };
+    },
+    valueAndGradient: async (w, batch, request) => {
+      const { loss, logits, features, gradient } = run(w, batch, request);
+      for (const { name, offset, size } of layout)
+        if (request.trainable?.includes(name) === false) gradient.fill(0, offset, offset + size);
+      return {
+        loss,
+        logits: Float32Array.from(logits),
+        features: Float32Array.from(features),
         gradient: Float32Array.from(gradient),
       };
     },

@@ -4,9 +4,11 @@ import { describe, it } from "node:test";
 import { contrast } from "../../../src/learning/algorithms/moon.ts";
 import { drawRotations, rotate, rotationTerm } from "../../../src/learning/algorithms/rotationConsistency.ts";
 import { localAlgorithm } from "../../../src/learning/algorithms/table.ts";
+import { referenceValueAndGradient } from "../../../src/learning/reference.ts";
 import { keyedRandom } from "../../../src/protocol/random.ts";
 import { clientSchema } from "../../../src/protocol/recipe/clientConfig.ts";
-import { clusters, gaussian, perceptron, taskOf } from "./models.ts";
+import { modelSchema } from "../../../src/protocol/recipe/modelConfig.ts";
+import { clusters, gaussian, perceptron, referenceModel, taskOf } from "./models.ts";
 
 const PLAN = { localSteps: 5, batchSize: 8, learningRate: 0.1, momentum: 0.9 };
 
@@ -92,8 +94,53 @@ describe("MOON", () => {
       assert.ok(Math.abs(-(delta[i] as number) / 2 ** -6 - slope) < 2e-4, `[${i}] ${delta[i]}, slope ${slope}`);
     }
   });
-  it("refuses a projection head that no model has", () => {
-    assert.throws(() => moon({ projection: true }), { code: "BAD_CONFIG" });
+  it("contrasts the outputs of a projection head: one step follows the gradient of CE + μ·mean ℓ_con", async () => {
+    const config = modelSchema.parse({
+      kind: "mlp",
+      inputs: 4,
+      hidden: [5],
+      classes: 3,
+      activation: "tanh",
+      projection: 6,
+    });
+    const projecting = referenceModel(config);
+    const [received, last] = ["received", "last"].map((name) => gaussian(projecting.parameterCount, 0.5, name)) as [
+      Float32Array,
+      Float32Array,
+    ];
+    const plan = { localEpochs: 1, batchSize: 40, learningRate: 2 ** -6, momentum: 0 };
+    const algorithm = localAlgorithm(clientSchema.parse({ name: "moon", mu: 2, projection: true }), plan, projecting);
+    const { delta } = await algorithm.train(taskOf(received, shard, { local: { previous: last } }));
+    const targets = new Float64Array(120);
+    shard.labels.forEach((label, b) => (targets[3 * b + label] = 1));
+    const at = (w: ArrayLike<number>) => referenceValueAndGradient(config, w, shard.features, 40, { targets });
+    const [global, previous] = [at(received).features, at(last).features];
+    assert.equal(global.length, 40 * 6);
+    const objective = (w: ArrayLike<number>): number => {
+      const { loss, features: z } = at(w);
+      const of = (values: Float64Array, b: number) => values.subarray(6 * b, 6 * b + 6);
+      const terms = Array.from({ length: 40 }, (_, b) => contrast(of(z, b), of(global, b), of(previous, b), 0.5).loss);
+      return loss + (2 * terms.reduce((sum, value) => sum + value, 0)) / 40;
+    };
+    const exact = Float64Array.from(received);
+    for (let i = 0; i < exact.length; i += 5) {
+      const moved = (by: number) => objective(exact.map((w, j) => (i === j ? w + by : w)));
+      const slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+      assert.ok(Math.abs(-(delta[i] as number) / 2 ** -6 - slope) < 2e-5, `[${i}] ${delta[i]}, slope ${slope}`);
+    }
+  });
+  it("refuses a projection head that the model lacks, and one that it would not contrast", () => {
+    assert.throws(() => moon({ projection: true }), { code: "BAD_CONFIG", message: /has no projection head/ });
+    const mlp = { kind: "mlp", inputs: 4, hidden: [5], classes: 3, activation: "relu", projection: 6 };
+    const projecting = referenceModel(modelSchema.parse(mlp));
+    assert.throws(() => localAlgorithm(clientSchema.parse({ name: "moon" }), PLAN, projecting), {
+      code: "BAD_CONFIG",
+      message: /projection head of 6 values/,
+    });
+    const without = referenceModel(modelSchema.parse({ ...mlp, projection: undefined }));
+    assert.throws(() => localAlgorithm(clientSchema.parse({ name: "moon", projection: true }), PLAN, without), {
+      code: "BAD_CONFIG",
+    });
   });
 });
 
