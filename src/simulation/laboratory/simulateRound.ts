@@ -12,6 +12,7 @@ import { prepareUpdate } from "../../update/prepareUpdate.ts";
 import { agedResidual } from "../../update/residual.ts";
 import { aggregateRound } from "./aggregateRound.ts";
 import { cohortSize } from "./cellConfig.ts";
+import type { ScoredRound } from "./contributions.ts";
 import type { Federation, Member } from "./federation.ts";
 
 /** What a round did, for the record. */
@@ -31,6 +32,8 @@ export interface RoundFacts {
   readonly uplinkBytes: number;
   /** Seconds of the members' own training. */
   readonly trainingSeconds: number;
+  /** Contributions by member, where the cell scores. */
+  readonly scored?: ScoredRound;
 }
 
 /** Why a member's update did not come to be aggregated. */
@@ -64,8 +67,15 @@ export interface Upload {
 /**
  * One round: what nodes and validators do, with the same functions, in one process, minus chain and store. Training, attack, error feedback,
  * clipping, coding, verification of the coded bytes, the run's rule on the exact grid, and what members remember if they were kept.
+ *
+ * @param onAccepted is shown the uploads that the rule decides from, before it does.
  */
-export async function simulateRound(federation: Federation, round: number, kernels: WideKernels): Promise<RoundFacts> {
+export async function simulateRound(
+  federation: Federation,
+  round: number,
+  kernels: WideKernels,
+  onAccepted?: (accepted: readonly Upload[]) => void,
+): Promise<RoundFacts> {
   const { view } = splitMaster(federation.master, federation.layout);
   const invited = inviteMembers(federation, round);
   const started = performance.now();
@@ -82,13 +92,18 @@ export async function simulateRound(federation: Federation, round: number, kerne
     trainingSeconds,
     uplinkBytes: uploads.reduce((sum, { prepared }) => sum + prepared.payload.length, 0),
   };
+  onAccepted?.(accepted);
   // What has left the members is spent, whatever becomes of the round.
   federation.privacy?.book(round, uploads.length);
   federation.records?.book();
   try {
-    const { kept } = await aggregateRound(federation, round, accepted, kernels);
+    const { kept, scored } = await aggregateRound(federation, round, accepted, kernels);
     adopt(accepted, kept, round, federation.config.update.errorFeedback);
-    return { ...facts, kept: accepted.filter((_, i) => kept[i]).map(({ member }) => member.id) };
+    return {
+      ...facts,
+      kept: accepted.filter((_, i) => kept[i]).map(({ member }) => member.id),
+      ...(scored === undefined ? {} : { scored: { members: accepted.map(({ member }) => member.id), ...scored } }),
+    };
   } catch (error) {
     // The rule's refusal is a result; anything else is a defect.
     if (!(error instanceof AggregationError)) throw error;

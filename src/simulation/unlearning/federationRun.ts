@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { toHex } from "../../protocol/bytes.ts";
 import { ConfigError } from "../../protocol/errors.ts";
-import { splitMaster } from "../../protocol/grid.ts";
-import { keccak256 } from "../../protocol/hash.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
 import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
 import type { FederationConfig } from "../laboratory/cellConfig.ts";
-import { assemble, type Federation, type Member, type Surroundings } from "../laboratory/federation.ts";
+import { assemble, type Surroundings } from "../laboratory/federation.ts";
 import { simulateRound } from "../laboratory/simulateRound.ts";
 import type { Head, ReplayableRun } from "./replayableRun.ts";
-
-/** A federation's memory after a round: what the next one depends on beside keyed randomness. */
-interface Snapshot {
-  readonly round: number;
-  readonly shared: Pick<Federation, "master" | "previousMaster" | "serverState" | "downlinkResidual" | "downlinkBytes">;
-  readonly members: ReadonlyMap<number, Memory>;
-}
-
-type Memory = Pick<Member, "local" | "residual" | "reputation" | "contribution" | "ruleState" | "lastKept">;
+import { headOf, isWhole, restore, type Snapshot, snapshotOf } from "./snapshot.ts";
 
 /**
  * Runs a federation of the laboratory and keeps what a replay needs: the heads, who took part, and a snapshot every `every` rounds.
@@ -33,8 +22,7 @@ export async function recordFederation(
   if (config.schedule !== undefined || (config.server !== undefined && isEnsemble(config.server)))
     throw new ConfigError("Only a run of rounds with one model is replayed; leave out `schedule` and the ensemble.");
   const federation = await assemble(config, seed, surroundings);
-  const resumable =
-    federation.attackers === undefined && federation.privacy === undefined && federation.server === undefined;
+  const resumable = isWhole(federation);
   const heads: Head[] = [headOf(federation, 0)];
   const accepted: number[][] = [];
   const snapshots: Snapshot[] = [snapshotOf(federation, 0)];
@@ -61,32 +49,4 @@ export async function recordFederation(
       return replayed;
     },
   };
-}
-
-function headOf({ master, layout }: Federation, round: number, failed?: string): Head {
-  const digest = toHex(keccak256(new Uint8Array(master.buffer, master.byteOffset, master.byteLength)));
-  return { round, digest, state: splitMaster(master, layout).view, failed };
-}
-
-/** Rounds replace what is in here and never change it in place, so the references are enough. */
-function snapshotOf(
-  { master, previousMaster, serverState, downlinkResidual, downlinkBytes, members }: Federation,
-  round: number,
-): Snapshot {
-  const memories = members.map(
-    ({ id, local, residual, reputation, contribution, ruleState, lastKept }): [number, Memory] => [
-      id,
-      { local, residual, reputation, contribution, ruleState, lastKept },
-    ],
-  );
-  return {
-    round,
-    shared: { master, previousMaster, serverState, downlinkResidual, downlinkBytes },
-    members: new Map(memories),
-  };
-}
-
-function restore(federation: Federation, { shared, members }: Snapshot): void {
-  Object.assign(federation, shared);
-  for (const member of federation.members) Object.assign(member, members.get(member.id));
 }
