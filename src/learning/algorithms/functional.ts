@@ -5,7 +5,8 @@ import type { ClientConfigOf } from "../../protocol/recipe/clientConfig.ts";
 import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
 import { dropoutLayers } from "../layout.ts";
 import { EVALUATION, type Model } from "../model.ts";
-import type { AuxiliaryTensor, LocalAlgorithm } from "./localAlgorithm.ts";
+import { checkLength } from "../targets.ts";
+import type { AuxiliaryTensor, LocalAlgorithm, LocalTask } from "./localAlgorithm.ts";
 import { type LocalHooks, runLocalLoop } from "./localLoop.ts";
 import { probabilities } from "./probabilities.ts";
 import { loopOf, receivedState } from "./taskState.ts";
@@ -21,12 +22,23 @@ export interface UnlabelledSet {
   readonly size: number;
 }
 
+/** What a member says of a sample: the mean of its probabilities over passes (B17), or of its logits, each row less its mean (E20). */
+export type Prediction = "probabilities" | "logits";
+
+/** A model of the member's own architecture, of which nothing travels: the state is predictions alone. */
+export interface OwnModel {
+  /** Where the member's model starts. */
+  readonly initial: Float32Array;
+  readonly says: Prediction;
+}
+
 /**
  * Aggregation in function space (Doc4 §3.3.1; spec B17): what travels is the class probabilities of a shared unlabelled set U, P̄ = Σλ_i P_i, not
  * weights, so that members may have different architectures. The member's own model stays with it and trains on CE + γ·KL(P̄ ‖ p_i on U), the
  * second term on as many samples of U as a batch has, drawn anew each step. Before the first P̄ (all zero) the term is absent.
  *
- * The model's coordinates of the update are 0.
+ * Without `own`, where members share a recipe's model, the model's coordinates of the update are 0. With it the state is the shared predictions alone,
+ * m × classes, in the form that members give them in; shared logits become probabilities by softmax.
  *
  * Training throws ConfigError without U, or with one of another size than the recipe says.
  */
@@ -35,21 +47,32 @@ export function functional(
   plan: TrainingPlan,
   model: Model,
   unlabelled: UnlabelledSet | undefined,
+  own?: OwnModel,
 ): LocalAlgorithm {
   const { inputs, classes } = model.config;
-  const auxiliary: readonly AuxiliaryTensor[] = [{ name: "functional.probabilities", shape: [samples, classes] }];
+  const says = own?.says ?? "probabilities";
+  const auxiliary: readonly AuxiliaryTensor[] = [{ name: `functional.${says}`, shape: [samples, classes] }];
+  const receivedBy = (task: Pick<LocalTask, "state">): { start: Float32Array; shared: Float32Array } => {
+    if (own === undefined) {
+      const { parameters, auxiliary: tensors } = receivedState(task, model, auxiliary);
+      return { start: parameters, shared: tensors[0] as Float32Array };
+    }
+    checkLength("The received state", task.state, samples * classes);
+    return { start: own.initial, shared: task.state };
+  };
   return {
     auxiliary,
     // What travels are probabilities: there is no model of all.
     globalModel: () => undefined,
     async train(task) {
-      const { parameters: received, auxiliary: shared } = receivedState(task, model, auxiliary);
+      const { start: received, shared } = receivedBy(task);
       const set = requireSet(unlabelled, samples);
-      const mean = shared[0] as Float32Array;
       const start = task.local["model"] ?? received;
-      const targets = mean.some((value) => value !== 0) ? normalisedRows(mean, classes, floor) : undefined;
+      const targets = shared.some((value) => value !== 0)
+        ? normalisedRows(says === "logits" ? softmaxed(shared, classes) : shared, classes, floor)
+        : undefined;
       const gradient: LocalHooks["gradient"] = async ({ parameters, batch, mode, random }) => {
-        const own = await model.valueAndGradient(parameters, batch, {}, mode);
+        const local = await model.valueAndGradient(parameters, batch, {}, mode);
         const chosen = random.permutation(samples).slice(0, batch.size);
         const features = joined(...chosen.map((index) => row(set.features, index, inputs)));
         const softTargets = joined(...chosen.map((index) => row(targets as Float32Array, index, classes)));
@@ -60,16 +83,17 @@ export function functional(
           { softTargets },
           EVALUATION,
         );
-        addScaled(own.gradient, gamma, agreement.gradient);
-        return own;
+        addScaled(local.gradient, gamma, agreement.gradient);
+        return local;
       };
       const hooks = targets === undefined || gamma === 0 ? undefined : { gradient };
       const { parameters, trainLoss } = await runLocalLoop(loopOf(task, model, plan, start, hooks));
-      const predicted = await probabilitiesOn(model, parameters, set, passes, task.random.derive("predict"));
-      const delta = joined(new Float32Array(model.parameterCount), difference(predicted, mean));
+      const predicted = await predictionsOn(model, parameters, set, says, passes, task.random.derive("predict"));
+      const change = difference(predicted, shared);
+      const delta = own === undefined ? joined(new Float32Array(model.parameterCount), change) : change;
       return { delta, trainLoss, local: { ...task.local, model: parameters } };
     },
-    personalise: async (task) => task.local["model"] ?? receivedState(task, model, auxiliary).parameters.slice(),
+    personalise: async (task) => task.local["model"] ?? receivedBy(task).start.slice(),
   };
 }
 
@@ -81,15 +105,17 @@ function requireSet(set: UnlabelledSet | undefined, samples: number): Unlabelled
   );
 }
 
-/** Class probabilities of every sample, size × classes; with dropout their mean over `passes` draws of its masks. */
-async function probabilitiesOn(
+/** What the model says of every sample, size × classes; with dropout the mean over `passes` draws of its masks. */
+async function predictionsOn(
   model: Model,
   parameters: Float32Array,
   { features, size }: UnlabelledSet,
+  says: Prediction,
   passes: number,
   random: Random,
 ): Promise<Float32Array> {
   const { inputs, classes } = model.config;
+  const said = says === "logits" ? centred : probabilities;
   const drops = dropoutLayers(model.config).length > 0;
   const modes = trainingModes(model, random);
   const draws = drops ? passes : 1;
@@ -100,11 +126,22 @@ async function probabilitiesOn(
     for (let draw = 0; draw < draws; draw++) {
       const mode = drops ? modes(first * draws + draw, count) : EVALUATION;
       const { logits } = await model.forward(parameters, part, mode);
-      for (let b = 0; b < count; b++)
-        addScaled(row(all, first + b, classes), 1 / draws, probabilities(row(logits, b, classes)));
+      for (let b = 0; b < count; b++) addScaled(row(all, first + b, classes), 1 / draws, said(row(logits, b, classes)));
     }
   }
   return all;
+}
+
+/** Less their mean, which softmax does not see and a code would have to carry. */
+function centred(logits: Float32Array): Float64Array {
+  const mean = logits.reduce((sum, value) => sum + value, 0) / logits.length;
+  return Float64Array.from(logits, (value) => value - mean);
+}
+
+function softmaxed(logits: Float32Array, classes: number): Float32Array {
+  const rows = new Float32Array(logits.length);
+  for (let b = 0; b < rows.length / classes; b++) row(rows, b, classes).set(probabilities(row(logits, b, classes)));
+  return rows;
 }
 
 /** Rows lifted to the floor and scaled to sum 1: the rule and the grid leave them only near it. */

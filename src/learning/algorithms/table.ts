@@ -11,7 +11,7 @@ import { fedMeta } from "./fedMeta.ts";
 import { fedPa } from "./fedPa.ts";
 import { fedProx } from "./fedProx.ts";
 import { fedSgd } from "./fedSgd.ts";
-import { functional, type UnlabelledSet } from "./functional.ts";
+import { functional, type OwnModel, type UnlabelledSet } from "./functional.ts";
 import { hmsdfl } from "./hmsdfl.ts";
 import type { AuxiliaryTensor, LocalAlgorithm } from "./localAlgorithm.ts";
 import { localSgd } from "./localSgd.ts";
@@ -29,6 +29,8 @@ import { joined } from "./vectors.ts";
 export interface Surroundings {
   /** The run's unlabelled set, for `functional`. */
   readonly unlabelled?: UnlabelledSet | undefined;
+  /** The member's own model, for `functional` among members of different architectures; nobody else sees it. */
+  readonly own?: OwnModel | undefined;
 }
 
 type Make<Name extends ClientConfig["name"]> = (
@@ -54,7 +56,7 @@ const TABLE: { readonly [Name in ClientConfig["name"]]: Make<Name> } = {
   partial: partialExchange,
   lora,
   fedpa: fedPa,
-  functional: (config, plan, model, { unlabelled }) => functional(config, plan, model, unlabelled),
+  functional: (config, plan, model, { unlabelled, own }) => functional(config, plan, model, unlabelled, own),
   sam,
 };
 

@@ -65,7 +65,7 @@ export async function distil(
   validation?: Dataset,
 ): Promise<DistillationResult> {
   const heard = await worthHearing(teachers, options.dropShare, validation);
-  const { classes, inputs } = student.model.config;
+  const { classes } = student.model.config;
   const stream = random.derive("distil");
   // No more samples than the steps can look at; each teacher sees each of them once.
   const used = subsetOf(unlabelled, stream, Math.max(1, options.steps * options.batchSize));
@@ -73,6 +73,25 @@ export async function distil(
   for (const [k, teacher] of teachers.entries()) if (heard[k] === true) logits.push(await logitsOf(teacher, used));
   const targets = Float32Array.from(softmaxRows(combineLogits(logits, classes, options.combine), classes));
 
+  return { ...(await learnFrom(student, used, targets, options, stream, validation)), teachers: heard };
+}
+
+/**
+ * The student's half of distillation: KL(targets ‖ softmax(z_s)) by Adam with cosine decay, and the best student seen on validation data.
+ *
+ * @param used the samples that the targets are of; labels are not read.
+ * @param targets size × classes, probabilities.
+ * @throws LearningError DIVERGED.
+ */
+export async function learnFrom(
+  student: Predictor,
+  used: Pick<Dataset, "features" | "size">,
+  targets: Float32Array,
+  options: Omit<DistillationOptions, "combine" | "dropShare">,
+  stream: Random,
+  validation?: Dataset,
+): Promise<Omit<DistillationResult, "teachers">> {
+  const { classes, inputs } = student.model.config;
   const state = Float64Array.from(student.parameters);
   const optimiser = adam(state.length);
   const indices = shuffledPasses(used.size, stream);
@@ -99,7 +118,7 @@ export async function distil(
       if (accuracy > best.accuracy) best = { parameters, accuracy, step };
     }
   }
-  const result = { stepsTaken: step, teachers: heard, divergence };
+  const result = { stepsTaken: step, divergence };
   return validation === undefined
     ? { ...result, parameters: finite(Float32Array.from(state)) }
     : { ...result, parameters: finite(best.parameters), validationAccuracy: best.accuracy };

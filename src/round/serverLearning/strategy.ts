@@ -72,4 +72,6 @@ export interface ServerStrategy<State = unknown> {
    * @throws AggregationError BAD_INPUT, TOO_FEW_UPDATES; LearningError WRONG_SHAPE, DIVERGED.
    */
   aggregate(state: State, round: ServerRound): Promise<{ readonly state: State; readonly outcome: ServerOutcome }>;
+  /** The server's own model, where members do not receive one; as the state has it. */
+  model?(state: State): Float32Array;
 }

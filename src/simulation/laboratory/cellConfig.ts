@@ -15,6 +15,8 @@ import { studySchema } from "../studies/table.ts";
 
 const count = z.int().min(1).max(1_000_000);
 
+const architecture = z.looseObject({ kind: z.string() });
+
 /** A federation to simulate: what a run's recipe says, and the data, members and attackers that it meets. */
 const federationSchema = z.strictObject({
   /** N. */
@@ -29,8 +31,10 @@ const federationSchema = z.strictObject({
   partition: partitionSchema,
   /** Share of its samples that a member keeps out of training to measure its own model on; 0 measures no members. */
   localTest: z.number().min(0).lt(1).default(0),
-  /** As in a recipe, without `inputs` and `classes`, which the data say. */
-  model: z.looseObject({ kind: z.string() }),
+  /** As in a recipe, without `inputs` and `classes`, which the data say. With `models`, the server's student where it has one. */
+  model: architecture.optional(),
+  /** Members' own architectures, taken in turn; predictions travel between them (heterogeneous.ts). */
+  models: z.array(architecture).min(1).max(64).optional(),
   training: trainingSchema,
   client: clientSchema.optional(),
   privacy: privacySchema.optional(),
@@ -79,6 +83,8 @@ const federationSchema = z.strictObject({
       jacobianSamples: z.int().min(0).max(10_000).default(0),
       /** Also how well the final model's scores rank the test samples: figures auroc, detectionAtFpr5 and macroF1. */
       ranking: z.boolean().optional(),
+      /** Also how good members' own models are on the test set, at the end: figure ownAccuracy. Always, where architectures differ. */
+      own: z.boolean().optional(),
     })
     .prefault({}),
 });
@@ -100,8 +106,13 @@ export function cohortSize({ participation, members }: Pick<FederationConfig, "p
   return Math.max(1, Math.ceil(Math.round(participation * members * 1e9) / 1e9));
 }
 
-/** The model of a cell, once its data are known. @throws z.ZodError */
-export function modelOf({ model }: FederationConfig, { train, vocabulary }: LoadedData): ModelConfig {
+/** The model of a cell, once its data are known; where members have their own and the server none, the first of theirs. @throws z.ZodError */
+export function modelOf({ model, models }: FederationConfig, data: LoadedData): ModelConfig {
+  return architectureFor(model ?? models?.[0], data);
+}
+
+/** An architecture as a cell states it, with what the data say. @throws z.ZodError */
+export function architectureFor(stated: FederationConfig["model"], { train, vocabulary }: LoadedData): ModelConfig {
   const known = vocabulary === undefined ? {} : { vocabulary };
-  return modelSchema.parse({ ...known, ...model, inputs: train.inputs, classes: train.classes });
+  return modelSchema.parse({ ...known, ...stated, inputs: train.inputs, classes: train.classes });
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { accuracy, meanLoss } from "../../learning/evaluate.ts";
 import { splitMaster } from "../../protocol/grid.ts";
+import type { Predictor } from "../../round/serverLearning/predictors.ts";
 import { cohortSize } from "./cellConfig.ts";
 import type { Federation, Member } from "./federation.ts";
 
@@ -11,6 +12,11 @@ export interface Evaluation {
   readonly loss: number;
   /** Honest members' accuracies in ascending id; empty where members are not measured. */
   readonly clients: readonly number[];
+}
+
+/** A member's own model. */
+export interface OwnPredictor extends Predictor {
+  readonly id: number;
 }
 
 /**
@@ -24,14 +30,27 @@ export async function evaluateFederation(federation: Federation, round: number):
   const clients: number[] = [];
   for (const member of federation.members) {
     if (member.test === undefined || member.test.size === 0 || federation.attackers?.ids.has(member.id)) continue;
-    clients.push(await accuracy(model, await ownModel(federation, member, view, round), member.test));
+    clients.push(await accuracy(member.model, await ownModel(federation, member, view, round), member.test));
   }
   if (parameters === undefined) return { accuracy: Number.NaN, loss: Number.NaN, clients };
   return { accuracy: await accuracy(model, parameters, test), loss: await meanLoss(model, parameters, test), clients };
 }
 
-/** The parameters that the federation's state stands for; undefined where members share no model. */
-export function globalModelOf({ model, layout, master, members }: Federation): Float32Array | undefined {
+/** Each honest member's own model as it stands after a round, in ascending id. */
+export async function ownPredictors(federation: Federation, round: number): Promise<OwnPredictor[]> {
+  const { view } = splitMaster(federation.master, federation.layout);
+  const predictors: OwnPredictor[] = [];
+  for (const member of federation.members) {
+    if (federation.attackers?.ids.has(member.id)) continue;
+    const parameters = await ownModel(federation, member, view, round);
+    predictors.push({ id: member.id, model: member.model, parameters });
+  }
+  return predictors;
+}
+
+/** The parameters that the federation's state stands for, or the server's student; undefined where members share no model. */
+export function globalModelOf({ model, layout, master, members, server }: Federation): Float32Array | undefined {
+  if (server?.strategy.model !== undefined) return server.strategy.model(server.state);
   const { view } = splitMaster(master, layout);
   const algorithm = members[0]?.algorithm;
   if (algorithm?.globalModel === undefined) return view.slice(0, model.parameterCount);
@@ -39,8 +58,8 @@ export function globalModelOf({ model, layout, master, members }: Federation): F
 }
 
 async function ownModel(
-  { model, random, config, server }: Federation,
-  { algorithm, shard, local, id }: Member,
+  { random, config, server }: Federation,
+  { algorithm, model, shard, local, id }: Member,
   state: Float32Array,
   round: number,
 ): Promise<Float32Array> {

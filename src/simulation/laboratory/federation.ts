@@ -27,6 +27,7 @@ import { attackLearner, attackSymmetry } from "../attacks/attackLearner.ts";
 import { Attackers } from "./attackers.ts";
 import { type FederationConfig, modelOf } from "./cellConfig.ts";
 import { withOwnFiles } from "./dataRoot.ts";
+import { architecturesOf, type OwnArchitecture, predictionServer } from "./heterogeneous.ts";
 import { PrivateRecords } from "./privateRecords.ts";
 import { PrivateRun } from "./privateUploads.ts";
 import { takeServerData } from "./serverData.ts";
@@ -38,6 +39,8 @@ export interface Member {
   /** Its own test samples; undefined where members are not measured. */
   readonly test: Dataset | undefined;
   readonly algorithm: LocalAlgorithm;
+  /** What it trains: the federation's model, or one of an architecture of its own. */
+  readonly model: Model;
   local: LocalState;
   residual: Float64Array;
   reputation: number;
@@ -109,12 +112,16 @@ export async function assemble(
   const attackers = config.attack === undefined ? undefined : new Attackers(listOf(config.attack), ids, random);
   const shards = partition(data, config.members, config.partition, random.derive("partition"));
   const unlabelled = config.client?.name === "functional" ? unlabelledSet(config.client, trusted) : undefined;
-  const algorithm = (): LocalAlgorithm => localAlgorithm(config.client, config.training, model, { unlabelled });
-  const probe = algorithm();
+  const architectures = await architecturesOf(config, data, engine, random);
+  const algorithm = (own?: OwnArchitecture): LocalAlgorithm =>
+    localAlgorithm(config.client, config.training, own?.model ?? model, { unlabelled, own });
+  const probe = algorithm(architectures?.of(1));
   const records =
     config.privacy?.mode === "record" ? new PrivateRecords(config.privacy, config.training, seed) : undefined;
   const members: Member[] = [];
-  const layout = layoutOf(config, model, probe);
+  // Of models of different architectures nothing travels.
+  const shared = architectures === undefined ? model.layout : [];
+  const layout = layoutOf(config, shared, probe);
   for (const [i, whole] of shards.entries()) {
     const id = i + 1;
     if (without.includes(id)) continue;
@@ -122,11 +129,13 @@ export async function assemble(
       config.localTest > 0
         ? splitLocally(whole, config.localTest, random.derive("local test", id))
         : { train: whole, test: undefined };
+    const own = architectures?.of(id);
     members.push({
       id,
       shard: attackers?.poison(id, train) ?? train,
       test,
-      algorithm: records?.algorithm(model, id) ?? algorithm(),
+      algorithm: records?.algorithm(model, id) ?? algorithm(own),
+      model: own?.model ?? model,
       local: {},
       residual: emptyResidual(layout),
       reputation: REPUTATION_ONE,
@@ -137,8 +146,8 @@ export async function assemble(
   }
   const attackingShards = members.filter(({ id }) => attackers?.ids.has(id)).map(({ shard }) => shard);
   const initial = new Float32Array(layout.size);
-  initial.set(initialiseParameters(model.config, random));
-  let offset = model.parameterCount;
+  if (architectures === undefined) initial.set(initialiseParameters(model.config, random));
+  let offset = architectures === undefined ? model.parameterCount : 0;
   for (const { initial: start, shape } of probe.auxiliary) {
     if (start !== undefined) initial.set(start, offset);
     offset += sizeOf(shape);
@@ -154,8 +163,11 @@ export async function assemble(
     validation,
     members,
     attackers,
-    attackLearner: attackingShards.length === 0 ? undefined : attackLearner(model, joined(attackingShards)),
-    symmetry: attackSymmetry(model),
+    attackLearner:
+      attackingShards.length === 0 || architectures !== undefined
+        ? undefined
+        : attackLearner(model, joined(attackingShards)),
+    symmetry: architectures === undefined ? attackSymmetry(model) : undefined,
     layout,
     bounds: {
       maxCoordinate: Math.min(16_777_215, Math.floor(config.update.maxCoordinate * unit)),
@@ -169,7 +181,7 @@ export async function assemble(
     server:
       config.server === undefined || isEnsemble(config.server)
         ? undefined
-        : openServer(config.server, { config, model, trusted, validation, random }),
+        : openServer(config.server, { config, model, trusted, unlabelled, validation, random }),
     privacy:
       config.privacy === undefined || config.privacy.mode === "none" || config.privacy.mode === "record"
         ? undefined
@@ -179,10 +191,14 @@ export async function assemble(
 }
 
 /** The model's tensors, then the algorithm's auxiliary ones. */
-function layoutOf({ update, aggregation }: FederationConfig, model: Model, { auxiliary }: LocalAlgorithm): ModelLayout {
+function layoutOf(
+  { update, aggregation }: FederationConfig,
+  shared: Model["layout"],
+  { auxiliary }: LocalAlgorithm,
+): ModelLayout {
   const groupOf = aggregation.rule === "fedatt" ? layerGroups() : () => 0;
   return modelLayout(
-    [...model.layout, ...auxiliary].map(({ name, shape }) => ({
+    [...shared, ...auxiliary].map(({ name, shape }) => ({
       name,
       shape: [...shape],
       fractionBits: update.fractionBits,
@@ -217,16 +233,22 @@ function openServer(
     config,
     model,
     trusted,
+    unlabelled,
     validation,
     random,
   }: {
     config: FederationConfig;
     model: Model;
     trusted: Dataset | undefined;
+    unlabelled: UnlabelledSet | undefined;
     validation: Dataset | undefined;
     random: Random;
   },
 ): ServerSide {
+  if (config.models !== undefined) {
+    const strategy = predictionServer(server, model, unlabelled as UnlabelledSet, random, validation);
+    return { strategy, state: strategy.initial, personal: undefined };
+  }
   const strategy = serverStrategyOf(server, {
     model,
     plan: config.training,

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { needsOf, trustsLosses, weighsBySamples } from "../../aggregation/needsOf.ts";
+import { MAX_EXACT_PLAYERS } from "../../incentives/shapley.ts";
 import { sendsBeside } from "../../learning/algorithms/sendsBeside.ts";
 import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
 import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
 import { cohortSize, type FederationConfig } from "./cellConfig.ts";
+import { MODELS_APART } from "./heterogeneousRules.ts";
 import { samplingOf } from "./privateUploads.ts";
 
 /** A combination that would run and mean nothing (spec O, last line), and why. */
-interface Impossibility {
+export interface Impossibility {
   readonly when: (cell: FederationConfig) => boolean;
   readonly because: string;
 }
@@ -20,6 +22,7 @@ const scheduled = ({ schedule }: FederationConfig): boolean => schedule !== unde
 const voting = ({ server }: FederationConfig): boolean => server !== undefined && isEnsemble(server);
 
 const IMPOSSIBLE: readonly Impossibility[] = [
+  ...MODELS_APART,
   {
     when: (cell) =>
       attacked(cell) && cell.aggregation.rule === "fedatt" && cell.aggregation.parameters.attention === "distance",
@@ -53,7 +56,7 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: "the rule weighs by staleness, and in rounds nothing is stale; take a schedule (fedasync, fedbuff, fedqs)",
   },
   {
-    when: ({ client, localTest }) => client?.name === "functional" && localTest === 0,
+    when: ({ client, localTest, models }) => client?.name === "functional" && localTest === 0 && models === undefined,
     because: "functional aggregation has no model of all to measure; set localTest, so that members' own are",
   },
   {
@@ -80,7 +83,8 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: "privacy of records is a way of training of its own (DP-SGD under FedAvg); leave client out",
   },
   {
-    when: ({ client, server }) => (client?.name === "functional") !== (server?.name === "functional"),
+    when: ({ client, server, models }) =>
+      models === undefined && (client?.name === "functional") !== (server?.name === "functional"),
     because:
       "the client algorithm functional and the server strategy functional are two halves of one method; name both",
   },
@@ -112,8 +116,20 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       "the rule weighs by contributions; say how they are scored (scoring: {}) and on what (serverData.validation)",
   },
   {
-    when: ({ scoring, serverData }) => scoring !== undefined && serverData.validation === 0,
+    when: ({ scoring, serverData }) =>
+      scoring !== undefined &&
+      (scoring.method !== "cosine" || scoring.compare === true) &&
+      serverData.validation === 0,
     because: "scores need samples to measure on; set serverData.validation",
+  },
+  {
+    when: (cell) =>
+      (cell.scoring?.method === "exact" || cell.scoring?.compare === true) && cohortSize(cell) > MAX_EXACT_PLAYERS,
+    because: `exact scores ask for a model of every coalition, and are for at most ${MAX_EXACT_PLAYERS} members a round; take another scoring.method, and leave scoring.compare out`,
+  },
+  {
+    when: ({ scoring, aggregation }) => scoring?.method === "cosine" && aggregation.rule === "fedatt",
+    because: "scores by cosines need one weight for a whole update, and FedAtt has one for each layer; take another",
   },
   {
     when: (cell) => scheduled(cell) && cell.server !== undefined,

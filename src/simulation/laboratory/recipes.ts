@@ -51,6 +51,17 @@ const RECIPES: Readonly<Record<string, Tree>> = {
   "fedopt-adagrad": { serverOptimiser: { name: "fedadagrad", learningRate: 0.1, beta1: 0, tau: 0.001 } },
   "fedopt-adam": { serverOptimiser: { name: "fedadam", learningRate: 0.02, beta2: 0.99, ...adaptive } },
   "fedopt-yogi": { serverOptimiser: { name: "fedyogi", learningRate: 0.01, beta2: 0.99, ...adaptive } },
+  /** B17; with `server: { name: feddf }` and the student's `model`, E20. These architectures take any data; state your own. */
+  "heterogeneous-models": {
+    models: [
+      { kind: "logistic" },
+      { kind: "mlp", hidden: [32], activation: "relu" },
+      { kind: "mlp", hidden: [64, 32], activation: "relu" },
+    ],
+    client: { name: "functional", samples: 200 },
+    server: { name: "functional" },
+    serverData: { samples: 200 },
+  },
   async: { schedule: { name: "fedbuff" } },
 };
 
@@ -63,7 +74,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   "hmsdfl+bulyan":
     "Bulyan needs the number of attackers: state aggregation { rule: bulyan, parameters: { byzantine } } beside client hmsdfl",
   "private-robust": "weights from a Gram matrix under secure computation are not built",
-  "heterogeneous-models": "a cell has one model for all members",
 };
 
 /** @throws ConfigError for a name that is no recipe, with the names there are, and for one that cannot be had, with the reason. */

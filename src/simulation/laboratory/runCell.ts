@@ -10,6 +10,7 @@ import type { CellResult } from "./cellResult.ts";
 import { evaluateFederation, globalModelOf } from "./evaluateFederation.ts";
 import type { Cell } from "./experimentConfig.ts";
 import { assemble, type Federation, type Surroundings } from "./federation.ts";
+import { ownFigures } from "./heterogeneousFigures.ts";
 import { jacobianOf } from "./jacobianOf.ts";
 import { rankingFigures } from "./rankingFigures.ts";
 import { runAsynchronously } from "./runAsynchronously.ts";
@@ -70,6 +71,7 @@ export async function endingOf(federation: Federation, figures: Ending["figures"
   const { config, model, master, test } = federation;
   const { jacobianSamples, ranking } = config.evaluate;
   const parameters = globalModelOf(federation);
+  const measuresOwn = config.evaluate.own === true || config.models !== undefined;
   return {
     masters: [master],
     jacobian: jacobianSamples > 0 && parameters !== undefined ? finite(await jacobianOf(federation, parameters)) : null,
@@ -78,6 +80,7 @@ export async function endingOf(federation: Federation, figures: Ending["figures"
       ...(ranking === true && parameters !== undefined
         ? rankingFigures(await logitsOf({ model, parameters }, test), test)
         : {}),
+      ...(measuresOwn ? await ownFigures(federation) : {}),
     },
   };
 }

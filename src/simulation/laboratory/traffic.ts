@@ -9,23 +9,22 @@ const FLOAT_BYTES = 4;
 /** Bytes that a real federation would have moved: payloads up as they were coded, the model's float view down. */
 export class Traffic {
   readonly #stateBytes: number;
-  readonly #modelBytes: number;
   #uplink = 0;
   #downlink: number;
   #dense = 0;
 
-  constructor({ layout, model, config, members }: Federation) {
+  constructor({ layout, config, members }: Federation) {
     this.#stateBytes = FLOAT_BYTES * layout.size;
     // Who is sent movements has to have a model to apply them to.
     this.#downlink = config.update.downlink === undefined ? 0 : this.#stateBytes * members.length;
-    this.#modelBytes = FLOAT_BYTES * model.parameterCount;
   }
 
   /** @param downlinkBytes of the model's coded movement; undefined: the float view is sent. */
   add({ invited, uplinkBytes }: Pick<RoundFacts, "invited" | "uplinkBytes">, downlinkBytes?: number): void {
     this.#uplink += uplinkBytes + UPLOAD_OVERHEAD * invited.length;
     this.#downlink += (downlinkBytes ?? this.#stateBytes) * invited.length;
-    this.#dense += (this.#modelBytes + UPLOAD_OVERHEAD) * invited.length;
+    // Members' own architectures differ in what a dense upload would be.
+    for (const { model } of invited) this.#dense += FLOAT_BYTES * model.parameterCount + UPLOAD_OVERHEAD;
   }
 
   result(): { uplinkBytes: number; downlinkBytes: number; denseUplinkBytes: number } {

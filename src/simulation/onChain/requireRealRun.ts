@@ -73,12 +73,18 @@ function reasonsOf(cell: FederationConfig): string[] {
     server === undefined
       ? undefined
       : `the server strategy ${server.name} reads single updates in the clear of one server, which a run does not have`,
+    cell.models === undefined
+      ? undefined
+      : "members of a run train the recipe's model; architectures of their own (models) are for the laboratory",
     schedule === undefined
       ? undefined
       : "members that work without rounds are for the laboratory; the ledger has rounds",
     privacy === undefined || privacy.mode === "none"
       ? undefined
       : "the noise of real members comes from secrets of their own, so no cell could be repeated; leave privacy out",
+    cell.scoring?.method === "truncated" || cell.scoring?.method === "cosine"
+      ? `no recipe scores by ${cell.scoring.method}; take monte-carlo, gtg or in-run-1`
+      : undefined,
     update.downlink === undefined
       ? undefined
       : "validators publish whole checkpoints; a compressed downlink is for the laboratory",
