@@ -60,11 +60,16 @@ const federationSchema = z.strictObject({
   serverData: z
     .strictObject({ samples: z.int().min(0).default(0), validation: z.int().min(0).default(0) })
     .prefault({}),
-  /** Contributions by Shapley values on the server's validation samples, for rules that weigh by them; their mean leaves a share of the past. */
+  /** Contributions by Shapley values on the server's validation samples: for rules that weigh by them, or to compare; their mean leaves a share of the past. */
   scoring: z
     .strictObject({
+      /** How coalitions are chosen (spec F2–F6); left out: monte-carlo. The last three ask for none. */
+      method: z.enum(["exact", "monte-carlo", "truncated", "gtg", "in-run-1", "in-run-2", "cosine"]).optional(),
+      /** Also the exact values, at most ten updates a round: figures scoreError and scoreRank say how far the method is off. */
+      compare: z.boolean().optional(),
+      /** Antithetic orders; of gtg, the most. */
       permutations: z.int().min(2).max(10_000).multipleOf(2).default(30),
-      /** Units of 2^-20 nats. */
+      /** A scan stops so near to v(N), and gtg skips rounds that gain no more; units of 2^-20 nats, 0 never. */
       truncation: z.int().min(0).default(1_024),
       memory: z.number().min(0).lt(1).default(0.7),
     })
