@@ -5,6 +5,7 @@ import type { Aggregate } from "../aggregation/aggregate.ts";
 import { ruleOf } from "../aggregation/rules.ts";
 import { type CoalitionWeighting, coalitionWeights } from "../incentives/coalitionWeights.ts";
 import { shapleyOf } from "../incentives/shapleyOf.ts";
+import type { Utility } from "../incentives/utility.ts";
 import { agreedLoss } from "../learning/agreedLoss.ts";
 import type { AgreedModel } from "../learning/model.ts";
 import { bitsOf } from "../protocol/bitmap.ts";
@@ -49,26 +50,41 @@ export async function scoreUpdates(
   { scorer, kernels, signal }: { scorer: Scorer; kernels: WideKernels; signal?: AbortSignal | undefined },
   input: ScoringInput,
 ): Promise<number[]> {
-  const { layout, recipe } = context;
+  const { recipe } = context;
   const { method = "monte-carlo" } = recipe.scoring;
   if (method === "in-run" || method === "in-run-second-order")
     return inRunScores(context, method === "in-run" ? 1 : 2, { scorer, kernels, signal }, input);
-  const { parent, updates, aggregated, beacon, round } = input;
+  const { updates, beacon, round } = input;
+  const { players, utility } = await gameOf(context, { scorer, kernels, signal }, input);
+  const name = { beacon: fromHex(beacon, 32), run: context.run, round };
+  const scores = await shapleyOf({ ...recipe.scoring, method }, players.length, utility, name);
+  const all = updates.map(() => 0);
+  for (const [player, index] of players.entries()) all[index] = scores[player] as number;
+  return all;
+}
+
+/** Who plays (the kept updates, by place), and what each of their coalitions is worth. */
+export interface RoundGame {
+  readonly players: readonly number[];
+  readonly utility: Utility;
+}
+
+/** The game that the sampled methods score: see {@link scoreUpdates}. A coalition is evaluated each time it is asked. */
+export async function gameOf(
+  { layout, recipe }: Pick<RunContext, "layout" | "recipe">,
+  { scorer, kernels, signal }: { scorer: Scorer; kernels: WideKernels; signal?: AbortSignal | undefined },
+  { parent, updates, aggregated }: Pick<ScoringInput, "parent" | "updates" | "aggregated">,
+): Promise<RoundGame> {
   const players = updates.map((_, i) => i).filter((i) => aggregated.kept[i]);
   const lossOf = (master: Float64Array): Promise<bigint> =>
     agreedLoss(scorer.model, modelOf(splitMaster(master, layout).view, scorer.model), scorer.heldOut);
   const before = await lossOf(parent);
   const weighting: CoalitionWeighting = ruleOf(recipe.aggregation).coordinateWise ? "equal" : "own";
-
   const utility = async (coalition: bigint): Promise<bigint> => {
     signal?.throwIfAborted();
     const rows = bitsOf(coalition).map((player) => players[player] as number);
     const weights = coalitionWeights(aggregated.weights, layout.groups, rows, weighting);
     return before - (await lossOf(await addWeighted(parent, updates, weights, layout, kernels)));
   };
-  const name = { beacon: fromHex(beacon, 32), run: context.run, round };
-  const scores = await shapleyOf({ ...recipe.scoring, method }, players.length, utility, name);
-  const all = updates.map(() => 0);
-  for (const [player, index] of players.entries()) all[index] = scores[player] as number;
-  return all;
+  return { players, utility };
 }

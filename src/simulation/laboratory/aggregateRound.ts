@@ -5,9 +5,7 @@ import { moveMaster } from "../../aggregation/moveMaster.ts";
 import type { RoundFacts as RuleFacts } from "../../aggregation/rule.ts";
 import { serverStep } from "../../aggregation/serverOptimiser.ts";
 import { serverOptimiserInMemory } from "../../aggregation/serverOptimiserInMemory.ts";
-import type { AgreedModel } from "../../learning/model.ts";
 import { type Hex, toHex, utf8 } from "../../protocol/bytes.ts";
-import { ConfigError } from "../../protocol/errors.ts";
 import { MASTER_EXTRA_BITS, powerOfTwo, splitMaster } from "../../protocol/grid.ts";
 import { keccak256 } from "../../protocol/hash.ts";
 import { lossOnGrid } from "../../protocol/lossOnGrid.ts";
@@ -16,12 +14,11 @@ import { REPUTATION_ONE } from "../../protocol/reputation.ts";
 import { chunkInMemory } from "../../protocol/updateChunk.ts";
 import type { VerifiedUpdate } from "../../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
-import type { RunContext } from "../../round/runContext.ts";
-import { scoreUpdates } from "../../round/scoreUpdates.ts";
 import { movementOnGrid } from "../../round/serverLearning/movementOnGrid.ts";
 import type { BaseAggregation, FloatVector, MemberUpdate } from "../../round/serverLearning/strategy.ts";
 import { compressDownlink } from "../../update/downlink.ts";
 import type { Federation } from "./federation.ts";
+import { type RoundScores, scoreRound } from "./scoreRound.ts";
 import type { Upload } from "./simulateRound.ts";
 
 /** What the server made of the accepted uploads; the federation's model has moved by it. */
@@ -29,6 +26,8 @@ export interface RoundDecision {
   readonly kept: readonly boolean[];
   /** λ of each upload in units 2^-16, where the rule gives one weight to a whole update. */
   readonly weights?: Uint32Array;
+  /** Contributions of the uploads, where the cell scores. */
+  readonly scored?: RoundScores;
 }
 
 /**
@@ -63,47 +62,42 @@ async function byRule(
     optimiser?.files,
   );
   const moved = privately(federation, after, round, accepted);
-  await score(federation, round, accepted, aggregated, kernels);
+  const scored = await score(federation, round, accepted, aggregated, kernels);
   move(federation, moved, round);
   federation.serverState = optimiser?.after ?? {};
   remember(accepted, aggregated);
-  return { kept: aggregated.kept, weights: aggregated.weights };
+  return { kept: aggregated.kept, weights: aggregated.weights, ...(scored === undefined ? {} : { scored }) };
 }
 
-/** Contributions of a round on the server's validation samples, into each member's running mean (spec E15: φ̄ ← m·φ̄ + (1 − m)·φ). */
+/** Contributions of a round, into each member's running mean (spec E15: φ̄ ← m·φ̄ + (1 − m)·φ). */
 async function score(
-  { config, layout, model, validation, master, seed }: Federation,
+  federation: Federation,
   round: number,
   accepted: readonly Upload[],
   aggregated: Aggregate,
   kernels: WideKernels,
-): Promise<void> {
-  const { scoring, aggregation } = config;
-  if (scoring === undefined) return;
-  if (validation === undefined) throw new ConfigError("Scores need samples to measure on: set serverData.validation.");
-  // On chain the model would be the agreed engine's, so that all get the same bits; here one machine alone scores.
-  const context = {
-    layout,
-    run: 1n,
-    recipe: { aggregation, scoring: { mode: "exact", ...scoring } },
-  } as unknown as RunContext;
-  const scorer = { model: model as AgreedModel, heldOut: validation };
-  const scores = await scoreUpdates(
-    context,
-    { scorer, kernels },
+): Promise<RoundScores | undefined> {
+  const { scoring } = federation.config;
+  if (scoring === undefined) return undefined;
+  const scored = await scoreRound(
+    federation,
+    scoring,
     {
-      parent: master,
+      parent: federation.master,
       updates: accepted.map(verifiedOf),
+      values: accepted.map(({ prepared }) => prepared.decoded),
       aggregated,
-      beacon: beaconOf(seed, round),
+      beacon: beaconOf(federation.seed, round),
       round,
     },
+    kernels,
   );
   for (const [i, { member }] of accepted.entries()) {
     const before = member.contribution;
-    const now = scores[i] as number;
+    const now = scored.scores[i] as number;
     member.contribution = before === undefined ? now : Math.round(scoring.memory * before + (1 - scoring.memory) * now);
   }
+  return scored;
 }
 
 /** With the server's noise where the deployment has the server add it; and the round is booked. */

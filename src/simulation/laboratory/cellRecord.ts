@@ -5,6 +5,7 @@ import { keccak256 } from "../../protocol/hash.ts";
 import type { Figures } from "../studies/study.ts";
 import { type CellResult, type RoundPoint, roundPointSchema } from "./cellResult.ts";
 import { codeDigest } from "./codeDigest.ts";
+import { Contributions } from "./contributions.ts";
 import { Detection } from "./detection.ts";
 import type { Evaluation } from "./evaluateFederation.ts";
 import type { Cell } from "./experimentConfig.ts";
@@ -26,6 +27,7 @@ export class CellRecord {
   readonly #federation: Federation;
   readonly #started: number;
   readonly #detection: Detection;
+  readonly #contributions: Contributions;
   readonly #points: RoundPoint[] = [];
   #last: Evaluation = { accuracy: Number.NaN, loss: Number.NaN, clients: [] };
   #finalised = 0;
@@ -40,6 +42,11 @@ export class CellRecord {
     this.#started = started;
     this.traffic = new Traffic(federation);
     this.#detection = new Detection(federation.attackers?.ids);
+    this.#contributions = new Contributions(
+      federation.members.map(({ id }) => id),
+      federation.attackers?.ids ?? new Set(),
+      federation.config.scoring?.method !== "cosine",
+    );
   }
 
   /** An evaluation after a round, 0 for the start. @param time virtual seconds, where there are no rounds. */
@@ -55,6 +62,7 @@ export class CellRecord {
       this.#trainingSeconds += facts.trainingSeconds;
       this.#refused += facts.refused.length;
       this.traffic.add(facts, of.downlinkBytes);
+      if (facts.scored !== undefined) this.#contributions.add(facts.scored);
       if (facts.failed === undefined) this.#detection.add(facts);
       else this.#reason ??= facts.failed;
     }
@@ -79,7 +87,7 @@ export class CellRecord {
         jacobian,
         epsilon: epsilonOf(this.#federation),
       },
-      figures: knownFigures(figures),
+      figures: knownFigures({ ...this.#contributions.figures(), ...figures }),
       clients: [...this.#last.clients],
       traffic: this.traffic.result(),
       rounds: { finalised: this.#finalised, failed: this.#failed, refused: this.#refused, reason: this.#reason },

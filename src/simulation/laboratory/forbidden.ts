@@ -117,9 +117,7 @@ const IMPOSSIBLE: readonly Impossibility[] = [
   },
   {
     when: ({ scoring, serverData }) =>
-      scoring !== undefined &&
-      (scoring.method !== "cosine" || scoring.compare === true) &&
-      serverData.validation === 0,
+      scoring !== undefined && (scoring.method !== "cosine" || scoring.compare === true) && serverData.validation === 0,
     because: "scores need samples to measure on; set serverData.validation",
   },
   {

@@ -54,10 +54,31 @@ function scoringOf({ config: { scoring } }: Federation): RecipeDraft["scoring"] 
   const how =
     scoring === undefined
       ? { method: "in-run" as const, permutations: 2, truncation: 0 }
-      : { permutations: scoring.permutations, truncation: scoring.truncation };
+      : {
+          permutations: scoring.permutations,
+          truncation: scoring.truncation,
+          ...methodOf(scoring.method),
+        };
   return {
     mode: "exact",
     ...how,
     engine: { package: AGREED_ENGINE.package, version: AGREED_ENGINE.version, batchSize: 120 },
   };
+}
+
+/** As a recipe names it; the others are refused before anything starts. */
+function methodOf(
+  method: NonNullable<Federation["config"]["scoring"]>["method"],
+): Pick<RecipeDraft["scoring"], "method"> {
+  switch (method) {
+    case "exact":
+    case "gtg":
+      return { method };
+    case "in-run-1":
+      return { method: "in-run" };
+    case "in-run-2":
+      return { method: "in-run-second-order" };
+    default:
+      return {};
+  }
 }

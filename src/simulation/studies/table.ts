@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { alignment, alignmentSchema } from "./alignment.ts";
-import { incentive, incentiveSchema } from "./incentive.ts";
 import { lambdaSearch, lambdaSearchSchema } from "./lambdaSearch.ts";
 import { peft, peftSchema } from "./peft.ts";
 import { rotation, rotationSchema } from "./rotation.ts";
@@ -12,7 +11,6 @@ import { unlearning, unlearningSchema } from "./unlearning.ts";
 /** All studies: one row each. */
 export const studySchema = z.discriminatedUnion("name", [
   alignmentSchema,
-  incentiveSchema,
   lambdaSearchSchema,
   peftSchema,
   rotationSchema,
@@ -27,8 +25,6 @@ export function runStudy(config: StudyConfig, seed: number, surroundings: StudyS
   switch (config.name) {
     case "alignment":
       return alignment(config, seed, surroundings);
-    case "incentive":
-      return incentive(config, seed, surroundings);
     case "lambda-search":
       return lambdaSearch(config, seed, surroundings);
     case "peft":

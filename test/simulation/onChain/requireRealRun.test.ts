@@ -85,7 +85,7 @@ describe("cells that run with chain and store", () => {
 
   it("are no studies", () => {
     const study = parseExperiment(
-      { name: "made-up", title: "Made up", seeds: [1], base: { study: { name: "incentive" } } },
+      { name: "made-up", title: "Made up", seeds: [1], base: { study: { name: "alignment" } } },
       "made-up.yaml",
     );
     assert.throws(() => requireRealRuns(cellsOf(study)), /no federation/);
