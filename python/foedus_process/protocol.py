@@ -58,8 +58,7 @@ def serve(backend, most_payload_bytes=MOST_PAYLOAD_BYTES):
             if frame is None:
                 return
             header, payload = frame
-            reply, values = _answer(backend, models, header, payload)
-            _write_frame(sink, {**reply, "id": header.get("id", 0)}, values)
+            _write_frame(sink, *_answer(backend, models, header, payload))
 
 
 class _private_streams:
@@ -104,9 +103,7 @@ def _read_exactly(source, length):
     return data
 
 
-def _write_frame(sink, header, values):
-    payload = b"" if values is None else safetensors.encode(values)
-    text = json.dumps(header).encode()
+def _write_frame(sink, text, payload):
     sink.write(struct.pack("<IQ", len(text), len(payload)))
     sink.write(text)
     sink.write(payload)
@@ -114,29 +111,39 @@ def _write_frame(sink, header, values):
 
 
 def _answer(backend, models, header, payload):
+    """Header and payload as bytes. What a model gives is encoded here too: values that are no tensors are its failure, and no reason to end."""
     try:
-        kind = header.get("type")
-        if kind == "hello":
-            return _hello(backend, header), None
-        if kind == "load":
-            return _load(backend, models, header), None
-        model = models.get(header.get("model"))
-        if model is None:
-            raise Refusal("FAILED", f"there is no model {header.get('model')}")
-        given = safetensors.decode(payload)
-        if kind == "forward":
-            return {"type": "result"}, _forward(model, header, given)
-        if kind == "valueAndGradient":
-            return {"type": "result"}, _value_and_gradient(model, header, given)
-        if kind == "step" and hasattr(model, "step"):
-            return {"type": "result"}, _step(model, header, given)
-        raise Refusal("UNSUPPORTED", f"this process does not know {kind!r}")
+        return _encoded(header, *_reply(backend, models, header, payload))
     except Refusal as refusal:
-        return {"type": "error", "code": refusal.code, "message": str(refusal)[:_MOST_MESSAGE]}, None
+        code, message = refusal.code, str(refusal)
     except Exception as error:
         traceback.print_exc()
-        message = f"{type(error).__name__}: {error}"
-        return {"type": "error", "code": "FAILED", "message": message[:_MOST_MESSAGE]}, None
+        code, message = "FAILED", f"{type(error).__name__}: {error}"
+    return _encoded(header, {"type": "error", "code": code, "message": message[:_MOST_MESSAGE]}, None)
+
+
+def _encoded(asked, reply, values):
+    payload = b"" if values is None else safetensors.encode(values)
+    return json.dumps({**reply, "id": asked.get("id", 0)}).encode(), payload
+
+
+def _reply(backend, models, header, payload):
+    kind = header.get("type")
+    if kind == "hello":
+        return _hello(backend, header), None
+    if kind == "load":
+        return _load(backend, models, header), None
+    model = models.get(header.get("model"))
+    if model is None:
+        raise Refusal("FAILED", f"there is no model {header.get('model')}")
+    given = safetensors.decode(payload)
+    if kind == "forward":
+        return {"type": "result"}, _forward(model, header, given)
+    if kind == "valueAndGradient":
+        return {"type": "result"}, _value_and_gradient(model, header, given)
+    if kind == "step" and hasattr(model, "step"):
+        return {"type": "result"}, _step(model, header, given)
+    raise Refusal("UNSUPPORTED", f"this process does not know {kind!r}")
 
 
 def _hello(backend, header):

@@ -15,13 +15,17 @@ class Malformed(Exception):
 
 
 def encode(tensors):
-    """The file of a dict of arrays; they are written as float32, row-major, in the dict's order."""
+    """The file of a dict of arrays; they are written as float32, row-major, in the dict's order. Raises TypeError for what is no real numbers."""
     described = {}
     data = []
     offset = 0
     for name, values in tensors.items():
+        numbers = np.asarray(values)
+        # A cast would make None NaN, read numbers from text and drop imaginary parts.
+        if numbers.dtype.kind not in "fiub":
+            raise TypeError(f'tensor "{name}" is of {numbers.dtype}, not of real numbers')
         # ascontiguousarray would turn a scalar into one row.
-        block = np.asarray(values, dtype="<f4", order="C")
+        block = np.asarray(numbers, dtype="<f4", order="C")
         described[name] = {"dtype": "F32", "shape": list(block.shape), "data_offsets": [offset, offset + block.nbytes]}
         offset += block.nbytes
         data.append(block.tobytes())

@@ -27,6 +27,38 @@ class Printing(NumpyBackend):
 serve(Printing())
 `;
 
+/** The first parameter says with which kind of nonsense the model answers; 0 with none. */
+const CARELESS = `
+import numpy as np
+from foedus_process import serve
+from foedus_process.numpy_models import NumpyBackend
+
+class Careless:
+    def __init__(self, model):
+        self.model, self.layout, self.features = model, model.layout, model.features
+
+    def forward(self, parameters, features, phase, masks):
+        logits, penultimate = self.model.forward(parameters, features, phase, masks)
+        WRONG = {
+            1: np.array([object()] * logits.size).reshape(logits.shape),
+            2: [[1, 2], [3]],
+            3: "logits",
+            4: None,
+            5: logits * 1j,
+            6: np.full(logits.shape, np.nan),
+        }
+        return WRONG.get(int(parameters[0]), logits), penultimate
+
+class CarelessBackend(NumpyBackend):
+    def load(self, config, layout):
+        model = Careless(super().load(config, layout))
+        if config["classes"] == 3:
+            model.features = np.int64(2)
+        return model
+
+serve(CarelessBackend())
+`;
+
 describe("process engine with NumPy", { skip: python.missing }, () => {
   engineContract(() => createProcessEngine(numpy), {
     ...PERCEPTRONS,
@@ -52,6 +84,33 @@ describe("process engine with NumPy", { skip: python.missing }, () => {
     const { logits } = await model.forward(Float32Array.of(1, 0, 0, 1, 0.5, 0), batch, EVALUATION);
     assert.deepEqual([...logits], [1.5, 2]);
     await engine.dispose();
+  });
+
+  describe("a member's program that answers what is no tensor", () => {
+    const batch = { features: Float32Array.of(1, 2), size: 1 };
+    const bad = { "an array of objects": 1, "rows of several lengths": 2, text: 3, nothing: 4, "complex numbers": 5 };
+    for (const [what, wrong] of Object.entries(bad))
+      it(`${what}: the request fails, and the process goes on`, async (t) => {
+        const engine = await createProcessEngine(pythonCommand(python, ["-c", CARELESS]));
+        t.after(() => engine.dispose());
+        const model = await engine.load({ kind: "logistic", inputs: 2, classes: 2 });
+        await assert.rejects(model.forward(Float32Array.of(wrong, 0, 0, 1, 0.5, 0), batch, EVALUATION), {
+          code: "ENGINE_FAILED",
+        });
+        const { logits } = await model.forward(Float32Array.of(0, 0, 0, 1, 0.5, 0), batch, EVALUATION);
+        assert.deepEqual([...logits], [0.5, 2]);
+      });
+
+    it("NaN travels and is named, and a header that is no JSON is a failure too", async (t) => {
+      const engine = await createProcessEngine(pythonCommand(python, ["-c", CARELESS]));
+      t.after(() => engine.dispose());
+      await assert.rejects(engine.load({ kind: "logistic", inputs: 2, classes: 3 }), { code: "ENGINE_FAILED" });
+      const model = await engine.load({ kind: "logistic", inputs: 2, classes: 2 });
+      const diverging = model.forward(Float32Array.of(6, 0, 0, 1, 0.5, 0), batch, EVALUATION);
+      await assert.rejects(diverging, { code: "DIVERGED" });
+      const { logits } = await model.forward(Float32Array.of(0, 0, 0, 1, 0.5, 0), batch, EVALUATION);
+      assert.deepEqual([...logits], [0.5, 2]);
+    });
   });
 
   it("ENGINE_UNAVAILABLE: a device that NumPy does not have", () =>
