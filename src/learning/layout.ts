@@ -18,6 +18,8 @@ export interface ParameterTensor {
   readonly size: number;
   /** Belongs to the last linear layer, from features to logits. */
   readonly head: boolean;
+  /** Belongs to an adapter (src/learning/models/adapter.ts); left out where it does not. */
+  readonly adapter?: boolean;
 }
 
 /**
@@ -27,8 +29,8 @@ export interface ParameterTensor {
  */
 export function parameterLayout(config: ModelConfig): readonly ParameterTensor[] {
   let offset = 0;
-  return checkedTensors(config).map(({ name, shape, head }) => {
-    const tensor = { name, shape, offset, size: sizeOf(shape), head };
+  return checkedTensors(config).map(({ name, shape, head, adapter }) => {
+    const tensor = { name, shape, offset, size: sizeOf(shape), head, ...(adapter === true ? { adapter } : {}) };
     offset += tensor.size;
     if (offset > MAX_MODEL_SIZE)
       throw new ConfigError(`The model has more than ${MAX_MODEL_SIZE} parameters; choose smaller widths.`);

@@ -43,8 +43,8 @@ function problemOf(config: ModelConfig, size: number): Problem {
   const normals = (count: number, scale = 1): Float32Array =>
     Float32Array.from({ length: count }, () => scale * random.normal());
   const parameters = initialiseParameters(config, random);
-  for (const { name, offset, size: count } of parameterLayout(config)) {
-    if (name.endsWith(".bias")) parameters.set(normals(count, 0.3), offset);
+  for (const { name, offset, size: count, adapter } of parameterLayout(config)) {
+    if (name.endsWith(".bias") || adapter === true) parameters.set(normals(count, 0.3), offset);
   }
   const width = featureWidth(config);
   const vocabulary = vocabularyOf(config);

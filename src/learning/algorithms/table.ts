@@ -5,6 +5,7 @@ import type { TrainingPlan } from "../../protocol/recipe/trainingConfig.ts";
 import { LearningError } from "../errors.ts";
 import { parameterCount, parameterLayout } from "../layout.ts";
 import type { Model } from "../model.ts";
+import { adapters } from "./adapters.ts";
 import { fedAvg } from "./fedAvg.ts";
 import { fedEba } from "./fedEba.ts";
 import { fedMeta } from "./fedMeta.ts";
@@ -55,6 +56,7 @@ const TABLE: { readonly [Name in ClientConfig["name"]]: Make<Name> } = {
   fedmeta: fedMeta,
   partial: partialExchange,
   lora,
+  adapters,
   fedpa: fedPa,
   functional: (config, plan, model, { unlabelled, own }) => functional(config, plan, model, unlabelled, own),
   sam,

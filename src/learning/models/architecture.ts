@@ -20,6 +20,8 @@ export interface ModelTensor {
   readonly shape: readonly number[];
   /** Belongs to the last linear layer, from features to logits. */
   readonly head: boolean;
+  /** Belongs to an adapter; left out where it does not. */
+  readonly adapter?: boolean;
   readonly initial: Initialisation;
 }
 

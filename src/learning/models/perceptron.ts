@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DropoutLayer, Operations } from "../operations.ts";
 import { consumes, produces, type SymmetryGroup } from "../symmetry/symmetryGroup.ts";
+import { adapted, adapterGroups, adapterTensors, adapterTouches } from "./adapter.ts";
 import {
   type Architecture,
   type ConfigOf,
@@ -27,14 +28,18 @@ const endingOf = ({ hidden, classes, projection }: ConfigOf<"mlp">) => ({
   projection,
 });
 
-/** layer1, activation, dropout, layer2, …; the last layer is linear. A projection head, if any, stands before it. */
+/** layer1, activation, adapter1, dropout, layer2, …; the last layer is linear. A projection head, if any, stands before it. */
 export const perceptron: Architecture<ConfigOf<"mlp">> = {
   tensors(config) {
-    const { inputs, hidden, activation } = config;
+    const { inputs, hidden, activation, adapters } = config;
     const widths = [inputs, ...hidden];
     const body = hidden.flatMap((outputs, l) => {
       const fanIn = widths[l] as number;
-      return linearTensors(`layer${l + 1}`, fanIn, outputs, activation === "tanh" ? glorot(fanIn, outputs) : he(fanIn));
+      const initial = activation === "tanh" ? glorot(fanIn, outputs) : he(fanIn);
+      return [
+        ...linearTensors(`layer${l + 1}`, fanIn, outputs, initial),
+        ...adapterTensors(`adapter${l + 1}`, outputs, adapters, activation),
+      ];
     });
     return [...body, ...endingTensors(endingOf(config))];
   },
@@ -46,13 +51,14 @@ export const perceptron: Architecture<ConfigOf<"mlp">> = {
     let features = input;
     for (const [l, width] of config.hidden.entries()) {
       features = operations.activate(config.activation, linear(operations, `layer${l + 1}`, features));
+      features = adapted(operations, `adapter${l + 1}`, features, config.adapters, config.activation);
       const drop = drops[l];
       if (drop !== undefined) features = operations.dropout(features, drop, width);
     }
     return endingOutputs(operations, endingOf(config), features);
   },
   symmetryGroups(config): SymmetryGroup[] {
-    const { hidden, activation } = config;
+    const { hidden, activation, adapters } = config;
     const ending = endingOf(config);
     const units = hidden.map(
       (size, l): SymmetryGroup => ({
@@ -64,10 +70,12 @@ export const perceptron: Architecture<ConfigOf<"mlp">> = {
         touches: [
           produces(`layer${l + 1}.weight`, 0),
           produces(`layer${l + 1}.bias`, 0),
+          ...adapterTouches(`adapter${l + 1}`, adapters),
           consumes(l + 1 < hidden.length ? `layer${l + 2}.weight` : endingWeight(ending), 1),
         ],
       }),
     );
-    return [...units, ...endingSymmetries(ending)];
+    const bottlenecks = hidden.flatMap((_, l) => adapterGroups(`adapter${l + 1}`, adapters, activation));
+    return [...units, ...bottlenecks, ...endingSymmetries(ending)];
   },
 };

@@ -2,6 +2,7 @@
 import { ConfigError } from "../../protocol/errors.ts";
 import type { DropoutLayer, Operations } from "../operations.ts";
 import { consumes, permutations, produces, type SymmetryGroup, type Touch } from "../symmetry/symmetryGroup.ts";
+import { adapted, adapterGroups, adapterTensors, adapterTouches } from "./adapter.ts";
 import {
   type Architecture,
   type ConfigOf,
@@ -17,11 +18,12 @@ type Config = ConfigOf<"transformer">;
 
 /**
  * Transformer encoder (Vaswani et al. 2017) with learned positions, the mean over tokens and a linear head. Names and shapes of a block are
- * those of `torch.nn.TransformerEncoderLayer`; with normalisation "pre" a last layer norm follows the blocks.
+ * those of `torch.nn.TransformerEncoderLayer`; with normalisation "pre" a last layer norm follows the blocks. Adapters stand where Houlsby et al.
+ * (2019) have them: after attention and after the feed-forward network, before the addition.
  */
 export const transformer: Architecture<Config> = {
   tensors(config): ModelTensor[] {
-    const { inputs, vocabulary, width, heads, feedForward, classes } = config;
+    const { inputs, vocabulary, width, heads, feedForward, classes, adapters } = config;
     if (width % heads !== 0)
       throw new ConfigError(`A width of ${width} does not split into ${heads} heads of one size.`, { width, heads });
     const table = { kind: "normal", deviation: 1 / Math.sqrt(width) } as const;
@@ -38,6 +40,8 @@ export const transformer: Architecture<Config> = {
       ...linearTensors(`${block}.linear2`, feedForward, width, glorot(feedForward, width)),
       ...norm(`${block}.norm1`, width),
       ...norm(`${block}.norm2`, width),
+      ...adapterTensors(`${block}.adapter1`, width, adapters, "relu"),
+      ...adapterTensors(`${block}.adapter2`, width, adapters, "relu"),
     ]);
     return [
       { name: "embedding.weight", shape: [vocabulary, width], head: false, initial: table },
@@ -67,9 +71,11 @@ export const transformer: Architecture<Config> = {
   forward<V>(operations: Operations<V>, config: Config, input: V): ModelOutputs<V> {
     const { inputs: length, width, heads, normalisation } = config;
     const drops = new Map(transformer.dropoutLayers?.(config).map((layer) => [layer.name, layer]));
-    const dropped = (name: string, x: V): V => {
-      const layer = drops.get(name);
-      return layer === undefined ? x : operations.dropout(x, layer, width);
+    /** The end of branch 1 (attention) or 2 of a block: dropout, then the adapter. */
+    const ended = (block: string, branch: 1 | 2, x: V): V => {
+      const layer = drops.get(`${block}.dropout${branch}`);
+      const kept = layer === undefined ? x : operations.dropout(x, layer, width);
+      return adapted(operations, `${block}.adapter${branch}`, kept, config.adapters, "relu");
     };
     const normalised = (name: string, x: V): V =>
       operations.layerNorm(x, operations.parameter(`${name}.weight`), operations.parameter(`${name}.bias`));
@@ -87,11 +93,11 @@ export const transformer: Architecture<Config> = {
           operations.parameter(`${block}.self_attn.in_proj_bias`),
         );
         const attended = operations.attention(packed, input, { length, heads, width });
-        return dropped(`${block}.dropout1`, linear(operations, `${block}.self_attn.out_proj`, attended));
+        return ended(block, 1, linear(operations, `${block}.self_attn.out_proj`, attended));
       });
       x = branch(`${block}.norm2`, x, (h) => {
         const hidden = operations.activate("relu", linear(operations, `${block}.linear1`, h));
-        return dropped(`${block}.dropout2`, linear(operations, `${block}.linear2`, hidden));
+        return ended(block, 2, linear(operations, `${block}.linear2`, hidden));
       });
     }
     if (normalisation === "pre") x = normalised("encoder.norm", x);
@@ -100,7 +106,7 @@ export const transformer: Architecture<Config> = {
   },
 
   symmetryGroups(config): SymmetryGroup[] {
-    const { width, heads, feedForward } = config;
+    const { width, heads, feedForward, adapters } = config;
     const size = width / heads;
     const blocks = blockNames(config);
     const stream: Touch[] = [
@@ -117,6 +123,7 @@ export const transformer: Architecture<Config> = {
           produces(`${block}.${name}.weight`, 0),
           produces(`${block}.${name}.bias`, 0),
         ]),
+        ...["adapter1", "adapter2"].flatMap((name) => adapterTouches(`${block}.${name}`, adapters)),
       ]),
       ...(config.normalisation === "pre" ? [produces("encoder.norm.weight", 0), produces("encoder.norm.bias", 0)] : []),
       consumes("head.weight", 1),
@@ -160,6 +167,8 @@ export const transformer: Architecture<Config> = {
               ],
             },
           ]).flat(),
+          ...adapterGroups(`${block}.adapter1`, adapters, "relu"),
+          ...adapterGroups(`${block}.adapter2`, adapters, "relu"),
         ];
       }),
     ];

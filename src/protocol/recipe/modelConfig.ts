@@ -8,6 +8,8 @@ const width = z.int().min(1).max(65_536);
 /** Share of units dropped in training. */
 const dropout = z.number().min(0.01).max(0.95).optional();
 const activation = z.enum(["relu", "tanh"]);
+/** Bottlenecks of that width, h + W_up·act(W_down·h), which client algorithms can train in place of the model's own layers. */
+const adapters = z.strictObject({ width: z.int().min(1).max(4096) }).optional();
 /** Width of a projection head before the last layer, for contrastive training (MOON: 256, small models 32); left out: none. */
 const projection = z.int().min(1).max(4096).optional();
 /** One sample's extents; inputs = channels · height · width. A signal over time is an image of height 1. */
@@ -29,6 +31,8 @@ export const modelSchema = z.discriminatedUnion("kind", [
     classes,
     activation,
     dropout,
+    /** After each hidden layer's activation. */
+    adapters,
     projection,
   }),
   z.strictObject({
@@ -99,6 +103,8 @@ export const modelSchema = z.discriminatedUnion("kind", [
     normalisation: z.enum(["pre", "post"]),
     classes,
     dropout,
+    /** At the end of each block's two branches, before they are added to the stream. */
+    adapters,
   }),
   z.strictObject({
     kind: z.literal("bagOfEmbeddings"),

@@ -22,11 +22,13 @@ import type { Study } from "./study.ts";
 
 export const peftSchema = z.strictObject({
   name: z.literal("peft"),
-  method: z.enum(["full", "naive", "freezeA", "stack", "svd", "partial"]),
+  method: z.enum(["full", "naive", "freezeA", "stack", "svd", "partial", "adapters"]),
   rank: z.int().min(1).max(64).default(4),
   alpha: z.number().positive().max(1e4).default(8),
   /** Of `partial`: shared coordinates of an upload. */
   budget: z.int().min(1).max(1_000_000).default(3_000),
+  /** Of `adapters`: their bottleneck. */
+  width: z.int().min(1).max(1_024).default(4),
   codec: codecSchema.prefault({ name: "int16", blockSize: 64 }),
   data: dataSchema.prefault({ name: "s-mix", s: 0.55, samples: 3_000, testSamples: 1_000 }),
   partition: partitionSchema.prefault({ kind: "dirichlet", alpha: 0.5 }),
@@ -44,7 +46,7 @@ const FRACTION_BITS = 18;
  * S-PEFT (spec B15): a trained model is adapted by a federation that sends less than all of it. Uploads are coded as a node codes them, on the run's
  * exact grid, with error feedback; tensors that do not move are zeros, which compress.
  *
- * `bytesShare`: bytes of an upload over those of the model in float32. `startAccuracy` and `reachedAccuracy` of the adapted model on test samples, and `gained`, their difference.
+ * `bytesShare`: bytes of an upload over those of the trained model (without adapters) in float32. `startAccuracy` and `reachedAccuracy` of the adapted model on test samples, and `gained`, their difference.
  * `meanError`: how far the model after averaging is from the mean of the members' adapted models, over the length of that mean's movement, before
  * coding; the largest of all rounds. 0, up to float32, is an exact mean.
  */
@@ -52,7 +54,10 @@ export const peft: Study<z.output<typeof peftSchema>> = async (options, seed, { 
   const random = keyedRandom("foedus.study.peft", seed);
   const data = await loadData(options.data, { root: dataRoot, seed: `peft ${seed}` });
   const { inputs, classes } = data.train;
-  const model = await engine.load({ kind: "mlp", inputs, hidden: [options.hidden], classes, activation: "relu" });
+  const config = { kind: "mlp" as const, inputs, hidden: [options.hidden], classes, activation: "relu" as const };
+  const trained = await engine.load(config);
+  const model =
+    options.method === "adapters" ? await engine.load({ ...config, adapters: { width: options.width } }) : trained;
   const order = random.derive("pretraining samples").permutation(data.train.size);
   const before = subset(data.train, order.slice(0, options.pretraining));
   const rest = { ...data, clients: undefined, train: subset(data.train, order.slice(options.pretraining)) };
@@ -66,8 +71,8 @@ export const peft: Study<z.output<typeof peftSchema>> = async (options, seed, { 
 
   const plan = { localEpochs: 1, batchSize: 20, learningRate: options.learningRate, momentum: 0 };
   const algorithm = localAlgorithm(clientOf(options), plan, model);
-  const base = await pretrained(model, before, random);
-  const initial = initialState(base, algorithm.auxiliary);
+  const base = await pretrained(trained, before, random);
+  const initial = initialState(placed(base, trained, model, random), algorithm.auxiliary);
   const layout = modelLayout(
     [...model.layout, ...algorithm.auxiliary].map(({ name, shape }) => ({
       name,
@@ -109,7 +114,7 @@ export const peft: Study<z.output<typeof peftSchema>> = async (options, seed, { 
   }
   const reachedAccuracy = await accuracy(model, await adapted(algorithm, model, stateOf()), data.test);
   return {
-    bytesShare: bytes / (options.rounds * options.members * uploadBytes(denseBytes(model.parameterCount))),
+    bytesShare: bytes / (options.rounds * options.members * uploadBytes(denseBytes(trained.parameterCount))),
     startAccuracy,
     reachedAccuracy,
     gained: reachedAccuracy - startAccuracy,
@@ -119,6 +124,7 @@ export const peft: Study<z.output<typeof peftSchema>> = async (options, seed, { 
 
 function clientOf({ method, rank, alpha, budget }: z.output<typeof peftSchema>): ClientConfig {
   if (method === "full") return clientSchema.parse({ name: "fedavg" });
+  if (method === "adapters") return clientSchema.parse({ name: "adapters" });
   if (method === "partial") return clientSchema.parse({ name: "partial", budget });
   return clientSchema.parse({ name: "lora", mode: method, rank, alpha });
 }
@@ -130,6 +136,17 @@ async function pretrained(model: Model, shard: Parameters<typeof subset>[0], ran
   const task = { round: 1, state, shard, random: random.derive("pretraining"), local: {}, participation: 1 };
   const { delta } = await localAlgorithm(undefined, plan, model).train(task);
   return movedByMean(state, [delta], [1]);
+}
+
+/** The trained model's tensors in the places of the model that is adapted, whose other tensors start as they do: adapters that change nothing. */
+function placed(parameters: Float32Array, from: Model, to: Model, random: Random): Float32Array {
+  const result = initialiseParameters(to.config, random);
+  const places = new Map(from.layout.map((tensor) => [tensor.name, tensor]));
+  for (const { name, offset } of to.layout) {
+    const own = places.get(name);
+    if (own !== undefined) result.set(parameters.subarray(own.offset, own.offset + own.size), offset);
+  }
+  return result;
 }
 
 /** The model that a state stands for: the factors folded in. */
