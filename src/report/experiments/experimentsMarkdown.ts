@@ -11,6 +11,7 @@ const MEASURES: readonly (readonly [string, string, boolean])[] = [
   ["detectionRecall", "caught %", true],
   ["detectionFalsePositives", "accused %", true],
   ["jacobian", "‖J‖²", false],
+  ["marginDistance", "margin", false],
   ["epsilon", "ε", false],
 ];
 

@@ -14,6 +14,7 @@ const MEASURES: readonly { readonly key: string; readonly heading: string; reado
   { key: "detectionRecall", heading: "Attackers caught", unit: "share" },
   { key: "detectionFalsePositives", heading: "Honest accused", unit: "share" },
   { key: "jacobian", heading: "‖J‖²", unit: "number" },
+  { key: "marginDistance", heading: "Margin", unit: "number" },
   { key: "epsilon", heading: "ε", unit: "number" },
 ];
 

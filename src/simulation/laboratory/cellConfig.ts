@@ -86,6 +86,8 @@ const federationSchema = z.strictObject({
       every: count.default(1),
       /** Also the mean squared Frobenius norm of the Jacobian of the logits by the parameters, over this many test samples, at the end. */
       jacobianSamples: z.int().min(0).max(10_000).default(0),
+      /** Also the mean distance of this many test samples from the decision boundary (spec B10.5), at the end: figure marginDistance. */
+      marginSamples: z.int().min(1).max(10_000).optional(),
       /** Also how well the final model's scores rank the test samples: figures auroc, detectionAtFpr5 and macroF1. */
       ranking: z.boolean().optional(),
       /** Also how good members' own models are on the test set, at the end: figure ownAccuracy. Always, where architectures differ. */

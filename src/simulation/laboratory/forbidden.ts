@@ -172,8 +172,9 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: "FedQS starts from the members' own learning rate; set schedule.learningRate to training.learningRate",
   },
   {
-    when: (cell) => voting(cell) && cell.evaluate.jacobianSamples > 0,
-    because: "an ensemble is no function whose Jacobian could be measured; leave evaluate.jacobianSamples out",
+    when: (cell) => voting(cell) && (cell.evaluate.jacobianSamples > 0 || cell.evaluate.marginSamples !== undefined),
+    because:
+      "an ensemble is no function whose Jacobian could be measured; leave evaluate.jacobianSamples and marginSamples out",
   },
   {
     when: ({ participation, members }) => Math.ceil(participation * members) < 1,

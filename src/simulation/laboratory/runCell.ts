@@ -11,7 +11,7 @@ import { evaluateFederation, globalModelOf } from "./evaluateFederation.ts";
 import type { Cell } from "./experimentConfig.ts";
 import { assemble, type Federation, type Surroundings } from "./federation.ts";
 import { ownFigures } from "./heterogeneousFigures.ts";
-import { jacobianOf } from "./jacobianOf.ts";
+import { jacobianOf, marginOf } from "./jacobianOf.ts";
 import { rankingFigures } from "./rankingFigures.ts";
 import { runAsynchronously } from "./runAsynchronously.ts";
 import { runEnsemble } from "./runEnsemble.ts";
@@ -69,7 +69,7 @@ async function runInRounds(
 /** What is measured of the final model alone. */
 export async function endingOf(federation: Federation, figures: Ending["figures"]): Promise<Ending> {
   const { config, model, master, test } = federation;
-  const { jacobianSamples, ranking } = config.evaluate;
+  const { jacobianSamples, marginSamples, ranking } = config.evaluate;
   const parameters = globalModelOf(federation);
   const measuresOwn = config.evaluate.own === true || config.models !== undefined;
   return {
@@ -77,6 +77,9 @@ export async function endingOf(federation: Federation, figures: Ending["figures"
     jacobian: jacobianSamples > 0 && parameters !== undefined ? finite(await jacobianOf(federation, parameters)) : null,
     figures: {
       ...figures,
+      ...(marginSamples !== undefined && parameters !== undefined
+        ? { marginDistance: await marginOf(federation, parameters, marginSamples) }
+        : {}),
       ...(ranking === true && parameters !== undefined
         ? rankingFigures(await logitsOf({ model, parameters }, test), test)
         : {}),

@@ -183,3 +183,17 @@ test("ranking: of two classes the second against the first, of more each against
   assert.ok((many.figures.auroc as number) > 0.9);
   assert.deepEqual((await run({})).figures, {});
 });
+
+test("the margin of the final model is measured where it is asked for, beside the Jacobian norm", async () => {
+  const one = await run({ rounds: 2, evaluate: { marginSamples: 40, jacobianSamples: 5 } });
+  assert.ok((one.figures.marginDistance as number) > 0, `${one.figures.marginDistance}`);
+  assert.ok((one.final.jacobian as number) > 0);
+  // A model without skill has samples on the wrong side, which count negative.
+  const wrong = await run({ rounds: 1, training: { learningRate: 1e-6 }, evaluate: { marginSamples: 40 } });
+  assert.ok((wrong.figures.marginDistance as number) < 0, `${wrong.figures.marginDistance}`);
+  assert.equal((await run({ rounds: 1 })).figures.marginDistance, undefined);
+  assert.throws(
+    () => cellOf({ server: { name: "flcert-d", groups: 2 }, evaluate: { marginSamples: 40 } }),
+    /marginSamples/,
+  );
+});
