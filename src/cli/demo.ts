@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { LogFile } from "../process/logFile.ts";
 import { ConfigError, EXIT } from "../protocol/errors.ts";
 import type { RoundReport } from "../report/runReport.ts";
 import { type DemoAudience, type DemoOutcome, runDemo } from "../simulation/demo.ts";
@@ -21,7 +21,7 @@ export async function demo(options: DemoCommandOptions): Promise<number> {
     );
   });
   const screen = new Screen(options.quiet === true, options.json === true);
-  const log = createWriteStream(join(options.out, "demo.log"));
+  const log = await LogFile.open(join(options.out, "demo.log"), "w");
   let stoppedBy: StopSignal = "SIGINT";
   using stop = stopSignals((signal) => {
     stoppedBy = signal;
@@ -29,27 +29,18 @@ export async function demo(options: DemoCommandOptions): Promise<number> {
   });
   let outcome: DemoOutcome;
   try {
-    outcome = await runDemo(
-      options,
-      screen,
-      (fields, message) =>
-        log.write(`${JSON.stringify({ at: new Date().toISOString(), ...fields, message }, printable)}\n`),
-      stop.signal,
-    );
+    outcome = await runDemo(options, screen, (fields, message) => log.write({ ...fields, message }), stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     // Not everything it promises came true, and nothing went wrong: as shells count it.
     return EXIT_CODES[stoppedBy];
   } finally {
-    log.end();
+    await log.close();
+    if (log.failure !== undefined) screen.note(log.failure.message);
   }
   screen.end(outcome, options);
   if (options.json === true) process.stdout.write(`${JSON.stringify(summariseDemo(outcome))}\n`);
   return outcome.ok ? EXIT.ok : EXIT.verificationFailed;
-}
-
-function printable(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? value.toString() : value;
 }
 
 /** Words of people on the screen: a moving line on a terminal, plain lines elsewhere. With --json they go to stderr, so that stdout is the summary. */

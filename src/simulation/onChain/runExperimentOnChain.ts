@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createOnnxNodeEngine } from "../../learning/engines/onnxNode.ts";
+import { LogFile } from "../../process/logFile.ts";
 import { FoedusError } from "../../protocol/errors.ts";
 import type { Logger } from "../../protocol/logger.ts";
 import type { CellResult } from "../laboratory/cellResult.ts";
@@ -39,7 +39,8 @@ export function onChain({ row: _, ...experiment }: ExperimentConfig): Experiment
  * Runs an experiment's cells, one after the other, as federations of real nodes and validators on a chain of their own. Everything that they log is in
  * `log.jsonl` beside the results.
  *
- * @throws ConfigError for cells that cannot be real runs, before any starts; FoedusError CELL_FAILED.
+ * @throws ConfigError for cells that cannot be real runs and a log that cannot be written, before any starts, or when a cell has ended whose log is
+ * not complete; FoedusError CELL_FAILED.
  */
 export async function runExperimentOnChain(
   experiment: ExperimentConfig,
@@ -50,10 +51,11 @@ export async function runExperimentOnChain(
   const kept = onChain(experiment);
   const path = resultsPath(results, kept.name);
   await mkdir(dirname(path), { recursive: true });
-  const log = createWriteStream(join(dirname(path), "log.jsonl"), { flags: "a" });
+  const log = await LogFile.open(join(dirname(path), "log.jsonl"), "a");
   const engine = await createOnnxNodeEngine({ threads: 1 });
+  let ended: CellResult[];
   try {
-    return await runCells(kept, options, chainDigest(), async (waiting, progress, save) => {
+    ended = await runCells(kept, options, chainDigest(), async (waiting, progress, save) => {
       for (const cell of requireRealRuns(waiting)) {
         signal.throwIfAborted();
         const onProgress = (text: string, finalised: number): void => {
@@ -73,22 +75,21 @@ export async function runExperimentOnChain(
         );
         await save(result);
         progress.done();
+        if (log.failure !== undefined) throw log.failure;
       }
     });
   } finally {
     await engine.dispose();
-    log.end();
+    await log.close();
   }
+  if (log.failure !== undefined) throw log.failure;
+  return ended;
 }
 
-/** One JSON object a line, from `info` up. */
-function loggerTo(log: NodeJS.WritableStream, cell: string): Logger {
+/** What a cell logs, from `info` up. */
+function loggerTo(log: LogFile, cell: string): Logger {
   const at = (level: string) => (fields: Record<string, unknown>, message: string) => {
-    log.write(`${JSON.stringify({ at: new Date().toISOString(), cell, level, ...fields, message }, printable)}\n`);
+    log.write({ cell, level, ...fields, message });
   };
   return { debug() {}, info: at("info"), warn: at("warn"), error: at("error") };
-}
-
-function printable(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? value.toString() : value;
 }
