@@ -17,6 +17,13 @@ export interface GroupReport {
     readonly low: number;
     readonly high: number;
   }[];
+  /** The same over the virtual clock, for what runs on one: at every time at which a seed was evaluated, what each had reached by then. */
+  readonly timeCurve?: readonly {
+    readonly seconds: number;
+    readonly mean: number;
+    readonly low: number;
+    readonly high: number;
+  }[];
   readonly measures: Readonly<Record<string, Spread | undefined>>;
   /** Accuracy of each seed's last model, in the order of the seeds; for paired tests. */
   readonly accuracies: readonly number[];

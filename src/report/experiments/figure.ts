@@ -18,8 +18,9 @@ export function figureOf({ title, groups, axes }: ExperimentReport): string | un
   const lines = Math.ceil(Math.max(...panels.map(({ names }) => names.length)) / NAMES_PER_LINE);
   const [width, height] = [PANEL.width, TITLE + PANEL.height + lines * 20 + (LEGEND - 20)];
   const [whole, tall] = [columns * (width + GAP) - GAP, Math.ceil(panels.length / columns) * (height + GAP) - GAP];
+  const labels = [...new Set(panels.map(({ label }) => label.toLowerCase()))].join("; ");
   return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${whole} ${tall}" width="${whole}" height="${tall}" role="img">
-<title>${title}: accuracy by round, mean and range over seeds</title>
+<title>${title}: ${labels}, mean and range over seeds</title>
 <style>${STYLE}</style><rect class="ground" width="100%" height="100%"/>
 ${panels.map(
   (panel, i) =>

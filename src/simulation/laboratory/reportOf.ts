@@ -43,6 +43,7 @@ function groupReport(group: Group): GroupReport {
   return {
     labels: group.labels,
     curve: curveOf(group),
+    ...timeCurveOf(group),
     measures: Object.fromEntries([
       ...MEASURES.map((measure) => [measure, group.spread(measure)] as const),
       ...figuresOf(results),
@@ -75,6 +76,29 @@ function curveOf({ results }: Group): GroupReport["curve"] {
       low: values.reduce((least, value) => Math.min(least, value)),
       high: values.reduce((most, value) => Math.max(most, value)),
     }));
+}
+
+/** What every seed had reached by each time at which one was evaluated, as long as all of them ran; nothing without a virtual clock. */
+function timeCurveOf({ results }: Group): Pick<GroupReport, "timeCurve"> {
+  const seeds = results.map(({ points }) =>
+    points.flatMap(({ time, accuracy }) => (time === null || accuracy === null ? [] : [{ time, accuracy }])),
+  );
+  if (seeds.some((points) => points.length === 0)) return {};
+  const end = seeds.reduce((least, points) => Math.min(least, points.at(-1)?.time ?? 0), Infinity);
+  const start = seeds.reduce((most, points) => Math.max(most, points[0]?.time ?? 0), 0);
+  const times = [...new Set(seeds.flatMap((points) => points.map(({ time }) => time)))]
+    .filter((time) => time >= start && time <= end)
+    .sort((a, b) => a - b);
+  const timeCurve = times.map((seconds) => {
+    const values = seeds.map((points) => points.findLast(({ time }) => time <= seconds)?.accuracy as number);
+    return {
+      seconds,
+      mean: values.reduce((sum, value) => sum + value, 0) / values.length,
+      low: values.reduce((least, value) => Math.min(least, value)),
+      high: values.reduce((most, value) => Math.max(most, value)),
+    };
+  });
+  return { timeCurve };
 }
 
 /** Every combination against the first, over the same seeds; the first along the axis that comes first, the others' choices being equal. */

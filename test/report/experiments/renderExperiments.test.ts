@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ExperimentReport, GroupReport } from "../../../src/report/experiments/experimentReport.ts";
 import { experimentsCsv } from "../../../src/report/experiments/experimentsCsv.ts";
+import { figureOf } from "../../../src/report/experiments/figure.ts";
 import { renderExperiments } from "../../../src/report/experiments/renderExperiments.ts";
 
 function group(labels: Readonly<Record<string, string>>, accuracy: number): GroupReport {
@@ -84,4 +85,27 @@ test("figures that no column is for have a table of their own", () => {
   assert.match(page, /<caption>Figures<\/caption>/);
   assert.match(page, /<th scope="row">certifiedAt1<\/th><td class="n">0\.625 ± 0\.010<\/td><td class="n">–<\/td>/);
   assert.ok(!renderExperiments([report]).includes("<caption>Figures</caption>"));
+});
+
+test("what runs on a virtual clock is drawn over its seconds as well as over rounds; other experiments are not", () => {
+  const timed = (labels: Readonly<Record<string, string>>, end: number): GroupReport => ({
+    ...group(labels, 0.8),
+    timeCurve: [
+      { seconds: 0, mean: 0.1, low: 0.08, high: 0.12 },
+      { seconds: end, mean: 0.8, low: 0.78, high: 0.82 },
+    ],
+  });
+  const clocked = {
+    ...report,
+    axes: ["schedule"],
+    groups: [timed({ schedule: "sync" }, 80.5), timed({ schedule: "fedqs" }, 20)],
+  };
+  const page = renderExperiments([clocked]);
+  for (const part of ["Accuracy by round", "Accuracy over virtual time", "second 80.5", "fedqs: 80.0% at second 20"])
+    assert.ok(page.includes(part), part);
+  const figure = figureOf(clocked) ?? "";
+  assert.match(figure, /accuracy by round; accuracy over virtual time, mean and range/);
+  assert.equal(figure.match(/class="title"/g)?.length, 2);
+  assert.ok(!renderExperiments([report]).includes("virtual time"));
+  assert.ok(!(figureOf(report) ?? "").includes("virtual time"));
 });
