@@ -92,7 +92,7 @@ const strategies = [
   }),
 ] as const;
 
-/** FLCert keeps one model per group and never averages them (`flCert/ensemble.ts`). */
+/** FLCert (Cao et al. 2022) keeps one model per group of members and never averages them: they vote (`flCert/`). */
 const ensembles = [
   z.strictObject({
     name: z.literal("flcert-d"),
