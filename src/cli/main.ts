@@ -19,6 +19,7 @@ import { runPrepareCommand } from "./runPrepare.ts";
 import { runShowCommand } from "./runShow.ts";
 import { simulateCommand } from "./simulateCommand.ts";
 import { storeCommand } from "./store.ts";
+import { unlearnCommand } from "./unlearnCommand.ts";
 import { validatorCommand } from "./validatorStart.ts";
 
 /** Time for what was closed to end by itself, before the process is ended. */
@@ -47,6 +48,7 @@ function buildProgram(onVerbose: () => void): Command {
     .addCommand(storeCommand())
     .addCommand(simulateCommand())
     .addCommand(reportCommand())
+    .addCommand(unlearnCommand())
     .addCommand(demoCommand())
     .addHelpText(
       "after",

@@ -30,3 +30,42 @@ export function membershipAuroc(memberLosses: ArrayLike<number>, heldOutLosses: 
     Array.from(scores, (_, i) => i < memberLosses.length),
   );
 }
+
+/** Losses of samples with their labels. */
+export interface LabelledLosses {
+  readonly losses: ArrayLike<number>;
+  readonly labels: ArrayLike<number>;
+}
+
+/**
+ * The same area, class by class, weighed by the member's samples: a member with other classes than the rest is not told by its classes, which the
+ * model need not have learned from it. Classes without held-out samples are left out.
+ *
+ * @returns the area (NaN where no class has both), and its standard error if it were ½.
+ */
+export function matchedAuroc(
+  member: LabelledLosses,
+  heldOut: LabelledLosses,
+): { readonly area: number; readonly standardError: number } {
+  const [ours, theirs] = [byClass(member), byClass(heldOut)];
+  let [samples, sum, variance] = [0, 0, 0];
+  for (const [label, losses] of ours) {
+    const others = theirs.get(label);
+    if (others === undefined) continue;
+    samples += losses.length;
+    sum += losses.length * membershipAuroc(losses, others);
+    variance += (losses.length ** 2 * (losses.length + others.length + 1)) / (12 * losses.length * others.length);
+  }
+  return { area: sum / samples, standardError: Math.sqrt(variance) / samples };
+}
+
+function byClass({ losses, labels }: LabelledLosses): Map<number, number[]> {
+  const classes = new Map<number, number[]>();
+  for (let i = 0; i < losses.length; i++) {
+    const label = labels[i] as number;
+    const found = classes.get(label) ?? [];
+    found.push(losses[i] as number);
+    classes.set(label, found);
+  }
+  return classes;
+}

@@ -22,7 +22,11 @@ export function isWhole({ attackers, privacy, records, server }: Federation): bo
   return attackers === undefined && privacy === undefined && records === undefined && server === undefined;
 }
 
-export function headOf({ master, layout }: Federation, round: number, failed?: string): Head {
+export function headOf(
+  { master, layout }: Pick<Federation, "master" | "layout">,
+  round: number,
+  failed?: string,
+): Head {
   return { round, digest: digestOf(master), state: splitMaster(master, layout).view, failed };
 }
 
