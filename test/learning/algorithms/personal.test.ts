@@ -8,7 +8,7 @@ import { mostImportant } from "../../../src/learning/algorithms/partialExchange.
 import { sendsBeside } from "../../../src/learning/algorithms/sendsBeside.ts";
 import { auxiliaryTensors, initialState, localAlgorithm } from "../../../src/learning/algorithms/table.ts";
 import { meanLoss } from "../../../src/learning/evaluate.ts";
-import { TRAINING } from "../../../src/learning/model.ts";
+import { EVALUATION, TRAINING } from "../../../src/learning/model.ts";
 import { clientSchema } from "../../../src/protocol/recipe/clientConfig.ts";
 import type { TrainingPlan } from "../../../src/protocol/recipe/trainingConfig.ts";
 import { clusters, gaussian, perceptron, points, quadratic, taskOf } from "./models.ts";
@@ -175,6 +175,47 @@ describe("aggregation in function space", () => {
     const taught = await lossWith(teacher.delta.subarray(size));
     const alone = await lossWith(undefined);
     assert.ok(taught < 0.5 * alone, `${taught} against ${alone}`);
+  });
+  it("a model of the member's own starts where it says; the state is predictions alone, probabilities or centred logits", async () => {
+    for (const says of ["probabilities", "logits"] as const) {
+      const own = localAlgorithm(client, PLAN, model, { unlabelled, own: { initial: start, says } });
+      assert.deepEqual(own.auxiliary, [{ name: `functional.${says}`, shape: [30, 3] }]);
+      const { delta, local } = await own.train(taskOf(new Float32Array(90), shard));
+      const shared = await algorithm.train(taskOf(initialState(start, algorithm.auxiliary), shard));
+      // Before anything is shared, members train alike whatever they are to say.
+      assert.deepEqual(local, shared.local);
+      if (says === "probabilities") assert.deepEqual(delta, shared.delta.subarray(size));
+      const { logits } = await model.forward(local["model"] as Float32Array, unlabelled, EVALUATION);
+      for (let b = 0; b < 30; b++) {
+        const [said, z] = [delta, logits].map((all) => Array.from(all.subarray(3 * b, 3 * b + 3))) as [
+          number[],
+          number[],
+        ];
+        if (says === "logits")
+          near(
+            said.map((value) => value - (said[0] as number)),
+            z.map((value) => value - (z[0] as number)),
+            1e-5,
+          );
+        assert.ok(Math.abs(said.reduce((sum, value) => sum + value, 0) - (says === "logits" ? 0 : 1)) < 1e-5);
+      }
+      assert.deepEqual(await own.personalise?.(taskOf(new Float32Array(90), shard)), start);
+      await assert.rejects(own.train(taskOf(new Float32Array(89), shard)), { code: "WRONG_SHAPE" });
+    }
+  });
+  it("shared logits teach as their softmax does", async () => {
+    const teach = async (says: "probabilities" | "logits", shared: Float32Array) => {
+      const own = localAlgorithm(client, PLAN, model, { unlabelled, own: { initial: start, says } });
+      return (await own.train(taskOf(shared, shard))).local["model"] as Float32Array;
+    };
+    const odds = gaussian(90, 2, "logits");
+    const soft = odds.map((value, j) => {
+      const first = j - (j % 3);
+      const row = Array.from(odds.subarray(first, first + 3), Math.exp);
+      return Math.exp(value) / row.reduce((sum, one) => sum + one, 0);
+    });
+    near(await teach("logits", odds), [...(await teach("probabilities", soft))], 1e-4);
+    assert.notDeepEqual(await teach("logits", odds), await teach("logits", new Float32Array(90)));
   });
   it("lifts rows to the floor and scales them to 1", () => {
     near(normalisedRows(Float32Array.of(0.5, 0.5, 0, 2, 1, 1), 3, 0.1), [5 / 11, 5 / 11, 1 / 11, 0.5, 0.25, 0.25]);
