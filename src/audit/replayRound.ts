@@ -160,7 +160,7 @@ async function openUpdates(
   );
   const maxBytes = maxArtifactBytes({
     codec: context.codec,
-    size: replay.layout.size,
+    layout: replay.layout,
     recipients: recipients.keys.length,
   });
   const accepted = commits

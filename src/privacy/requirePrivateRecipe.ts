@@ -33,6 +33,11 @@ export function requirePrivateRecipe(recipe: PrivateRecipe): readonly string[] {
   const published = "Sample counts n_i stand in commits; no noise protects them.";
   if (privacy.mode === "record") return [published];
   requireSound(privacy.mode, recipe);
+  if (codec.name === "low-rank" && privacy.mode !== "central")
+    throw new ConfigError(
+      `${codec.name} sends products of few factors, and a member's noise has full rank: most of it would be lost. Use rand-k or a dense codec.`,
+      { codec: codec.name, mode: privacy.mode },
+    );
   const remarks = [published];
   if (privacy.mode === "local") {
     remarks.push("A local release is of one member's vector: q = 1, whatever the sampling.");

@@ -94,7 +94,7 @@ async function describeUpdates(
     (a, b) => a.commitment.memberId - b.commitment.memberId,
   );
   const recipients = (await recipientsOf(observer.ledger, view)).keys.length;
-  const maxBytes = maxArtifactBytes({ codec: observer.recipe.update.codec, size: observer.layout.size, recipients });
+  const maxBytes = maxArtifactBytes({ codec: observer.recipe.update.codec, layout: observer.layout, recipients });
   const accepted = commits.filter(
     ({ commitIndex }) => record !== undefined && hasBit(record.result.accepted, commitIndex),
   );

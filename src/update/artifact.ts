@@ -7,6 +7,7 @@ import { DecodeError } from "../protocol/errors.ts";
 import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { CODEC_IDS } from "./codecs.ts";
 import { maxPayloadBytes } from "./payload.ts";
+import type { PayloadExtent } from "./payloadExtent.ts";
 import { type ParsedSeal, parseSeal, sealLength } from "./sealOpening.ts";
 
 const MAGIC = utf8("FOEDUPD1");
@@ -147,17 +148,16 @@ function codecOf(id: number, kind: ArtifactHeader["kind"]): CodecConfig["name"] 
  * Most bytes an artifact of a run can have: the limit for fetching one, in a closing round too, so that an update served there is found to be
  * of the wrong round; private or not, which is a few bytes.
  *
- * @param size d, the number of coordinates of the layout.
  * @param recipients the seal's recipients.
  */
 export function maxArtifactBytes({
   codec,
-  size,
+  layout,
   recipients,
 }: {
   codec: CodecConfig;
-  size: number;
+  layout: PayloadExtent;
   recipients: number;
 }): number {
-  return MAX_FIXED_BYTES + sealLength(recipients) + maxPayloadBytes(codec, size);
+  return MAX_FIXED_BYTES + sealLength(recipients) + maxPayloadBytes(codec, layout);
 }

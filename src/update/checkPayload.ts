@@ -9,6 +9,7 @@ import type { OffGridValue } from "./blocks.ts";
 import type { UpdateBounds } from "./clip.ts";
 import { countOf, formOf } from "./codecs.ts";
 import { Inflation } from "./inflation.ts";
+import { LowRankDecoder } from "./lowRank.ts";
 import { decodeListed, decodeValues, maskOf, requireContentSize, valuesLength } from "./payload.ts";
 import type { PayloadPlace } from "./payloadSource.ts";
 import type { RoundPlace } from "./roundMask.ts";
@@ -50,11 +51,11 @@ export async function checkPayload(
   const walk = new FrameWalk();
   for await (const piece of frame()) walk.take(piece);
   const contentBytes = walk.end();
-  requireContentSize(contentBytes, codec, layout.size);
+  requireContentSize(contentBytes, codec, layout);
   const content = new Inflation(frame(), contentBytes);
   try {
     const { refusal, valuesAt } = await checkContent(content, contentBytes, context);
-    return { place: { frame, contentBytes, codec, size: layout.size, valuesAt, round: place }, refusal };
+    return { place: { frame, contentBytes, codec, layout, valuesAt, round: place }, refusal };
   } finally {
     await content.close();
   }
@@ -68,26 +69,38 @@ async function checkContent(
   const { codec, layout } = context;
   const form = formOf(codec);
   const judge = new ValueJudge(context);
+  const { values: valueForm } = form;
+  if (valueForm.kind === "lowRank") {
+    const decoder = new LowRankDecoder(layout, valueForm.rank);
+    for (let wants = decoder.wants; wants > 0; wants = decoder.wants) {
+      const bytes = new Uint8Array(wants);
+      await content.fill(bytes);
+      const part = decoder.take(bytes);
+      if (part !== undefined) judge.add(part.values, part.first, part.offGrid);
+    }
+    await content.end();
+    return { refusal: judge.refusal(), valuesAt: 0 };
+  }
   if (form.support.kind === "listed") {
     const bytes = new Uint8Array(contentBytes);
     await content.fill(bytes);
     await content.end();
-    const { coordinates, kept, offGrid, valuesAt } = decodeListed(bytes, form.values, form.support.keep, layout.size);
+    const { coordinates, kept, offGrid, valuesAt } = decodeListed(bytes, valueForm, form.support.keep, layout.size);
     judge.add(kept, coordinates, offGrid);
     return { refusal: judge.refusal(), valuesAt };
   }
   const mask = form.support.kind === "mask" ? maskOf(form, layout.size, context.place) : undefined;
   const all = countOf(form, layout.size);
-  const blockSize = form.values.kind === "blocks" ? form.values.blockSize : 1;
+  const blockSize = valueForm.kind === "blocks" ? valueForm.blockSize : 1;
   const step = Math.min(all, blockSize * Math.max(1, Math.floor(CHECKED_AT_ONCE / blockSize)));
   // For all steps: what is allocated for each would cost more time to collect than to fill.
-  const memory = new Uint8Array(valuesLength(step, form.values));
+  const memory = new Uint8Array(valuesLength(step, valueForm));
   const decoded = new Int32Array(step);
   for (let first = 0; first < all; first += step) {
     const values = decoded.subarray(0, Math.min(step, all - first));
-    const bytes = memory.subarray(0, valuesLength(values.length, form.values));
+    const bytes = memory.subarray(0, valuesLength(values.length, valueForm));
     await content.fill(bytes);
-    const offGrid = decodeValues(bytes, form.values, values, first);
+    const offGrid = decodeValues(bytes, valueForm, values, first);
     if (mask === undefined) judge.add(values, first, offGrid);
     else {
       const at = offGrid && { index: mask[offGrid.index] as number, value: offGrid.value };

@@ -12,10 +12,17 @@ export const CODEC_IDS = {
   "randk-int8": 6,
   qsgd: 7,
   fp16: 8,
+  "low-rank": 9,
 } as const satisfies Record<CodecConfig["name"], number>;
 
 /** How the values of a payload are written. */
 export type ValueForm = BlockForm | { readonly kind: "half" };
+
+/** Values as products of factors (src/update/lowRank.ts). */
+export interface LowRankForm {
+  readonly kind: "lowRank";
+  readonly rank: number;
+}
 
 /** Which coordinates have a value: all, those that the payload lists, or those of the round's mask. */
 export type Support =
@@ -26,7 +33,7 @@ export type Support =
 /** What a reader has to know of a codec: everything but how values came to be. */
 export interface CodecForm {
   readonly support: Support;
-  readonly values: ValueForm;
+  readonly values: ValueForm | LowRankForm;
 }
 
 export function formOf(codec: CodecConfig): CodecForm {
@@ -47,6 +54,8 @@ export function formOf(codec: CodecConfig): CodecForm {
       return { support: { kind: "all" }, values: blockForm(1, codec.blockSize, codec.levels) };
     case "fp16":
       return { support: { kind: "all" }, values: { kind: "half" } };
+    case "low-rank":
+      return { support: { kind: "all" }, values: { kind: "lowRank", rank: codec.rank } };
   }
 }
 

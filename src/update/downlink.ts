@@ -52,7 +52,7 @@ export function compressDownlink({ movement, residual, layout, codec, place, ran
   );
   const dice = random && { random, fits: (_: number, value: number): boolean => Math.abs(value) < UPDATE_LIMIT };
   const input = isStochastic(codec) ? onUpdateGrid : Int32Array.from(onUpdateGrid);
-  const payload = encodePayload(input, codec, { place, dice });
+  const payload = encodePayload(input, codec, { place, dice, layout });
   const moved = movementOf(payload, { layout, codec, place });
   const left = keepsResidual(codec)
     ? wanted.map((value, j) => value - (moved[j] as number))
@@ -66,7 +66,7 @@ export function compressDownlink({ movement, residual, layout, codec, place, ran
  * @throws DecodeError when the payload is not canonical, or a value lies off the update grid.
  */
 export function movementOf(payload: Uint8Array, { layout, codec, place }: DownlinkCodec): Float64Array {
-  const { values, offGrid } = decodePayload(payload, codec, layout.size, place);
+  const { values, offGrid } = decodePayload(payload, codec, layout, place);
   if (offGrid !== undefined)
     throw new DecodeError(
       `The downlink moves coordinate ${offGrid.index} by ${offGrid.value} units, which is off the grid.`,

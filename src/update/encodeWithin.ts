@@ -35,6 +35,8 @@ export interface EncodedUpdate {
 
 /** What is cut off beside the excess in the first attempt that needs it; twice as much in each that follows. */
 const MARGIN = 2 ** -20;
+/** Below it an update of factors is not worth halving again. */
+const SMALLEST_SHARE = 2 ** -20;
 
 /**
  * Encodes values that are clipped already, and holds what a reader decodes against the norm bound with exact integers. Rounding toward zero only
@@ -46,18 +48,33 @@ const MARGIN = 2 ** -20;
 export function encodeWithin(values: Float64Array, target: EncodeTarget): EncodedUpdate {
   const { codec, layout, bounds, place } = target;
   let factor = 1;
+  let share = 1;
   for (let attempt = 0; ; attempt++) {
     const dice = diceOf(target, attempt);
     // Conversion truncates, toward zero, and is many times faster than Int32Array.from.
-    const input = isStochastic(codec) ? values : new Int32Array(values);
-    const payload = encodePayload(input, codec, { place, dice });
-    const { values: decoded, support } = decodePayload(payload, codec, layout.size, place);
+    const input = isStochastic(codec) ? values : new Int32Array(share === 1 ? values : values.map((q) => q * share));
+    const payload = encodePayload(input, codec, { place, dice, layout });
+    const { values: decoded, support, offGrid } = decodePayload(payload, codec, layout, place);
+    if (formOf(codec).values.kind === "lowRank" && (offGrid !== undefined || !isWithin(decoded, target))) {
+      // The best product of its rank is larger than the update somewhere. Half of it, and the other half waits with the rest.
+      share = share < SMALLEST_SHARE ? 0 : share / 2;
+      continue;
+    }
     const normSq = squaredNorm(decoded, layout);
     if (normSq <= bounds.maxNormSq) return { payload, decoded, support, factor };
     const shrink = Math.sqrt(Number(bounds.maxNormSq) / Number(normSq)) * (1 - MARGIN * 2 ** Math.min(attempt, 19));
     factor *= shrink;
     for (let j = 0; j < values.length; j++) values[j] = (values[j] as number) * shrink;
   }
+}
+
+/** Whether every coordinate is within its bounds. */
+function isWithin(decoded: Int32Array, { master, bounds }: EncodeTarget): boolean {
+  const limit = coordinateLimit(bounds);
+  return decoded.every((q, j) => {
+    const m = master[j] as number;
+    return q >= lowestValue(m, limit) && q <= highestValue(m, limit);
+  });
 }
 
 /** For a codec that is to be right on average over masks: d/k times the masked values. Before the clip, which holds for what leaves the node. */

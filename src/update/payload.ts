@@ -6,6 +6,8 @@ import { type BlockForm, blocksLength, decodeBlocks, encodeBlocks, type OffGridV
 import { type CodecForm, countOf, formOf, isStochastic, keepsResidual, type ValueForm } from "./codecs.ts";
 import { decodeHalves, encodeHalves, HALF_BYTES } from "./half.ts";
 import { type Dice, type Levels, qsgd, scaledQsgd, stochastic, TOWARD_ZERO } from "./levels.ts";
+import { encodeLowRank, LowRankDecoder, lowRankLength, type PayloadLayout } from "./lowRank.ts";
+import { layoutOf, type PayloadExtent, sizeOf } from "./payloadExtent.ts";
 import { type RoundPlace, roundMask } from "./roundMask.ts";
 import { decodeGaps, encodeGaps, gapsLengthBounds, largestMagnitudes } from "./sparseIndices.ts";
 import { announcedContentSize, compress, compressedBound, inflate } from "./zstdFrame.ts";
@@ -15,9 +17,14 @@ export function valuesLength(count: number, form: ValueForm): number {
   return form.kind === "half" ? HALF_BYTES * count : blocksLength(count, form);
 }
 
-/** Fewest and most bytes of an inflated payload for a model of `size` coordinates; equal unless the payload lists its coordinates. */
-export function contentLengthBounds(codec: CodecConfig, size: number): [min: number, max: number] {
+/** Fewest and most bytes of an inflated payload; equal unless the payload lists its coordinates. */
+export function contentLengthBounds(codec: CodecConfig, extent: PayloadExtent): [min: number, max: number] {
   const form = formOf(codec);
+  if (form.values.kind === "lowRank") {
+    const length = lowRankLength(layoutOf(extent), form.values.rank);
+    return [length, length];
+  }
+  const size = sizeOf(extent);
   const values = valuesLength(countOf(form, size), form.values);
   if (form.support.kind !== "listed") return [values, values];
   const [fewest, most] = gapsLengthBounds(form.support.keep, size);
@@ -25,8 +32,8 @@ export function contentLengthBounds(codec: CodecConfig, size: number): [min: num
 }
 
 /** Most bytes of a payload: nothing longer is worth reading. */
-export function maxPayloadBytes(codec: CodecConfig, size: number): number {
-  return compressedBound(contentLengthBounds(codec, size)[1]);
+export function maxPayloadBytes(codec: CodecConfig, extent: PayloadExtent): number {
+  return compressedBound(contentLengthBounds(codec, extent)[1]);
 }
 
 /** What an encoder needs beside values and codec. */
@@ -35,6 +42,8 @@ export interface EncodeOptions {
   readonly place?: RoundPlace | undefined;
   /** For codecs that round stochastically. */
   readonly dice?: Dice | undefined;
+  /** For codecs that read tensors as matrices. */
+  readonly layout?: PayloadLayout | undefined;
 }
 
 /**
@@ -50,12 +59,14 @@ export function encodePayload(
   options: EncodeOptions = {},
 ): Uint8Array {
   const form = formOf(codec);
-  const { support } = form;
+  const { support, values: valueForm } = form;
+  if (valueForm.kind === "lowRank")
+    return compress(encodeLowRank(values, layoutOf(options.layout ?? values.length), valueForm.rank));
   if (support.kind === "all") {
     return compress(
       encodeValues(
         values,
-        form.values,
+        valueForm,
         levelsOf(codec, options, (i) => i),
       ),
     );
@@ -66,7 +77,7 @@ export function encodePayload(
     : maskOf(form, values.length, options.place);
   const kept = Float64Array.from(coordinates, (j) => values[j] as number);
   const levels = levelsOf(codec, options, (i) => coordinates[i] as number);
-  const encoded = encodeValues(kept, form.values, levels);
+  const encoded = encodeValues(kept, valueForm, levels);
   return compress(listed ? concatBytes(encodeGaps(coordinates), encoded) : encoded);
 }
 
@@ -82,40 +93,42 @@ export interface DecodedPayload {
 /**
  * The values of a payload. The frame is walked and its content size compared with what layout and codec allow before anything is inflated.
  *
- * @param size d, the number of coordinates of the layout.
  * @param place of the update, for codecs with a mask.
  * @throws DecodeError when the payload is not canonical.
  */
 export function decodePayload(
   payload: Uint8Array,
   codec: CodecConfig,
-  size: number,
+  extent: PayloadExtent,
   place?: RoundPlace,
 ): DecodedPayload {
   const contentBytes = announcedContentSize(payload);
-  requireContentSize(contentBytes, codec, size);
+  requireContentSize(contentBytes, codec, extent);
   const content = inflate(payload, contentBytes);
   const form = formOf(codec);
-  if (form.support.kind === "all") {
+  const { support, values: valueForm } = form;
+  if (valueForm.kind === "lowRank") return decodeProducts(content, layoutOf(extent), valueForm.rank);
+  const size = sizeOf(extent);
+  if (support.kind === "all") {
     const values = new Int32Array(size);
-    const offGrid = decodeValues(content, form.values, values);
+    const offGrid = decodeValues(content, valueForm, values);
     return offGrid === undefined ? { values } : { values, offGrid };
   }
   const { coordinates, kept, offGrid } =
-    form.support.kind === "listed"
-      ? decodeListed(content, form.values, form.support.keep, size)
-      : decodeMasked(content, form, size, place);
+    support.kind === "listed"
+      ? decodeListed(content, valueForm, support.keep, size)
+      : decodeKept(content, maskOf(form, size, place), valueForm, 0);
   const values = new Int32Array(size);
   for (const [i, j] of coordinates.entries()) values[j] = kept[i] as number;
   return offGrid === undefined ? { values, support: coordinates } : { values, support: coordinates, offGrid };
 }
 
 /** @throws DecodeError when layout and codec do not allow a content of that size. */
-export function requireContentSize(contentBytes: number, codec: CodecConfig, size: number): void {
-  const [min, max] = contentLengthBounds(codec, size);
+export function requireContentSize(contentBytes: number, codec: CodecConfig, extent: PayloadExtent): void {
+  const [min, max] = contentLengthBounds(codec, extent);
   if (contentBytes >= min && contentBytes <= max) return;
   throw new DecodeError(
-    `The payload inflates to ${contentBytes} bytes; ${codec.name} of ${size} coordinates takes ${min === max ? min : `${min} to ${max}`}.`,
+    `The payload inflates to ${contentBytes} bytes; ${codec.name} of ${sizeOf(extent)} coordinates takes ${min === max ? min : `${min} to ${max}`}.`,
   );
 }
 
@@ -163,8 +176,18 @@ export function decodeValues(
   return undefined;
 }
 
-function decodeMasked(content: Uint8Array, form: CodecForm, size: number, place: RoundPlace | undefined): SparseValues {
-  return decodeKept(content, maskOf(form, size, place), form.values, 0);
+function decodeProducts(content: Uint8Array, layout: PayloadLayout, rank: number): DecodedPayload {
+  const values = new Int32Array(layout.size);
+  const decoder = new LowRankDecoder(layout, rank);
+  let first: OffGridValue | undefined;
+  for (let at = 0; at < content.length; ) {
+    const bytes = content.subarray(at, at + decoder.wants);
+    at += bytes.length;
+    const part = decoder.take(bytes);
+    if (part !== undefined) values.set(part.values, part.first);
+    first ??= part?.offGrid;
+  }
+  return first === undefined ? { values } : { values, offGrid: first };
 }
 
 function decodeKept(content: Uint8Array, coordinates: Uint32Array, form: ValueForm, valuesAt: number): SparseValues {

@@ -5,6 +5,8 @@ import type { BlockForm } from "./blocks.ts";
 import { formOf } from "./codecs.ts";
 import { decodeHalves, HALF_BYTES } from "./half.ts";
 import { Inflation } from "./inflation.ts";
+import type { PayloadLayout } from "./lowRank.ts";
+import { LowRankReader } from "./lowRankReader.ts";
 import { maskOf } from "./payload.ts";
 import type { RoundPlace } from "./roundMask.ts";
 
@@ -14,8 +16,7 @@ export interface PayloadPlace {
   readonly frame: () => AsyncIterable<Uint8Array>;
   readonly contentBytes: number;
   readonly codec: CodecConfig;
-  /** d. */
-  readonly size: number;
+  readonly layout: PayloadLayout;
   /** Where in the content the values' first block begins: after the indices of a sparse payload. */
   readonly valuesAt: number;
   /** Where the update stands in the run's history: a mask follows from it. */
@@ -32,9 +33,19 @@ const STEP = 4_096;
  * The payload was verified; what a pass finds wrong is damage since then, and the pass fails with `DecodeError` or what `frame` throws.
  */
 export function payloadSource(payload: PayloadPlace): Pick<UpdateSource, "size" | "bytesPerChunk" | "open"> {
-  const { codec, size } = payload;
+  const { codec, layout } = payload;
+  const { size } = layout;
   const form = formOf(codec);
   const { support, values } = form;
+  if (values.kind === "lowRank") {
+    const { rank } = values;
+    return {
+      size,
+      // Values, and 3 bytes to get to an address that they may have.
+      bytesPerChunk: (count) => 4 * count + 3,
+      open: async () => new LowRankReader(new Inflation(payload.frame(), payload.contentBytes), layout, rank),
+    };
+  }
   if (values.kind === "half") {
     return {
       size,

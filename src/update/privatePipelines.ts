@@ -32,6 +32,7 @@ function compressThenNoise(wanted: Float64Array, target: EncodeTarget, noise: No
       { codec: codec.name },
     );
   }
+  if (noise.addNoise !== undefined) requireNoiseKept(target);
   const { values, coordinates, factor } = clipTo(unbiased(wanted, target), target, noise);
   const maxNormSq = bounds.maxNormSq < noise.maxNormSq ? bounds.maxNormSq : noise.maxNormSq;
   const clean = encodeWithin(values, { ...target, bounds: { ...bounds, maxNormSq } });
@@ -64,6 +65,7 @@ function noiseThenCompress(wanted: Float64Array, target: EncodeTarget, noise: No
 /** DSAIN as printed, but for its clip and its error feedback, which are right here: top-k, then noise on all coordinates. */
 function asPrinted(wanted: Float64Array, target: EncodeTarget, noise: NoiseStage): PreparedUpdate {
   const { codec, layout } = target;
+  requireNoiseKept(target);
   if (noise.keep === undefined || formOf(codec).support.kind !== "all")
     throw new ConfigError(
       `The paper's pipeline makes every coordinate noisy, and ${codec.name} does not send them all: use a dense codec.`,
@@ -79,6 +81,15 @@ function asPrinted(wanted: Float64Array, target: EncodeTarget, noise: NoiseStage
   addTo(kept, target, noise);
   const { payload, decoded } = encodeNoisy(kept, target);
   return { payload, decoded, nextResidual, clippedCoordinates: coordinates, clipFactor: factor };
+}
+
+/** Noise has full rank, so a product of few factors would lose most of it, and with it the members' share of the sum's noise. */
+function requireNoiseKept({ codec }: EncodeTarget): void {
+  if (formOf(codec).values.kind !== "lowRank") return;
+  throw new ConfigError(
+    `${codec.name} sends products of few factors, and noise has full rank: most of it would be lost after it was added. Use a dense codec or rand-k.`,
+    { codec: codec.name },
+  );
 }
 
 /** The run's bounds on coordinates and norm, then C: each only shrinks. */

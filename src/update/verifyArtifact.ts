@@ -87,7 +87,7 @@ async function decode(
   context: ArtifactContext,
 ): Promise<Decoded | UpdateRefusal> {
   const { codec, layout, recipients } = context;
-  const limit = maxArtifactBytes({ codec, size: layout.size, recipients: recipients.length });
+  const limit = maxArtifactBytes({ codec, layout, recipients: recipients.length });
   if (bytes.length > limit)
     return refuse("MALFORMED", { reason: "larger than any artifact of this run", bytes: bytes.length, limit });
   const checked = await CheckedBytes.of(bytes);

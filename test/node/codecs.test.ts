@@ -9,12 +9,13 @@ import { verifyArtifact } from "../../src/update/verifyArtifact.ts";
 import { judgedBy, openMember, outcomeOf } from "../support/member.ts";
 import { ScriptedChain } from "../support/scriptedChain.ts";
 
-/** Codecs that need more than the values: a mask that follows from run and round, or a stream to round with. */
+/** Codecs that need more than the values: a mask that follows from run and round, a stream to round with, or the layout. */
 const CODECS: readonly CodecConfig[] = [
   { name: "randk-int16", blockSize: 4, keep: 5, unbiased: false },
   { name: "randk-int8", blockSize: 4, keep: 5, unbiased: true },
   { name: "qsgd", levels: 15, blockSize: 8, scaled: true },
   { name: "int8", blockSize: 6, rounding: "stochastic" },
+  { name: "low-rank", rank: 1 },
 ];
 
 describe("a node codes its update", () => {

@@ -31,6 +31,7 @@ const NEW_CODECS: readonly CodecConfig[] = [
   { name: "qsgd", blockSize: 7, levels: 15, scaled: false },
   { name: "qsgd", blockSize: 16, levels: 4, scaled: true },
   { name: "fp16" },
+  { name: "low-rank", rank: 1 },
 ];
 const place = { run: PLACE.run, round: PLACE.round };
 const titleOf = (codec: CodecConfig): string => JSON.stringify(codec);
@@ -38,6 +39,16 @@ const titleOf = (codec: CodecConfig): string => JSON.stringify(codec);
 /** One block for the fixtures' layout: a scale, one level, zeros. */
 const blockOf = (scale: number, level: number): Uint8Array =>
   Uint8Array.of(0, 0, 0, scale, level, ...new Uint8Array(LAYOUT.size - 1));
+
+/** Of rank 1 for the fixtures' layout: the shift, the first of five v and of two u, and the scale of six zeros. */
+const productOf = ([shift = 0]: number[], v: number[] = [], u: number[] = [], scale = 1): Uint8Array => {
+  const bytes = new Uint8Array(1 + 10 + 4 + 4 + 12);
+  bytes[0] = shift;
+  bytes.set(v, 1);
+  bytes.set(u, 11);
+  bytes[18] = scale;
+  return bytes;
+};
 
 /** Means of a codec's decoded values over draws, with their standard errors. */
 function meanOf(
@@ -82,9 +93,9 @@ describe("every codec", () => {
   for (const codec of NEW_CODECS) {
     it(`${titleOf(codec)}: read in a stream, whatever the chunks, as it is decoded whole; within its length`, async () => {
       assert.deepEqual(codecSchema.parse(codec), codec);
-      const payload = encodePayload(VALUES, codec, { place, dice: dice("stream") });
-      assert.ok(payload.length <= maxPayloadBytes(codec, LAYOUT.size));
-      const { values } = decodePayload(payload, codec, LAYOUT.size, place);
+      const payload = encodePayload(VALUES, codec, { place, dice: dice("stream"), layout: LAYOUT });
+      assert.ok(payload.length <= maxPayloadBytes(codec, LAYOUT));
+      const { values } = decodePayload(payload, codec, LAYOUT, place);
       assert.ok(values.some((value) => value !== 0));
       assert.ok(values.every((value) => !Object.is(value, -0)));
       const bytes = encodeArtifact(partsWith({ codec: codec.name, payload }));
@@ -135,6 +146,12 @@ describe("every codec", () => {
     ],
     ["fp16: negative zero", { name: "fp16" }, Uint8Array.of(0x80, ...new Uint8Array(31)), /half 0x8000/],
     ["fp16: 2^24", { name: "fp16" }, Uint8Array.of(0x3c, ...new Uint8Array(31)), /half 0x3c00/],
+    ["low-rank: a shift above 40", { name: "low-rank", rank: 1 }, productOf([41]), /shift 41/],
+    ["low-rank: a factor of −2^15", { name: "low-rank", rank: 1 }, productOf([3], [1], [0x80, 0]), /-32768/],
+    ["low-rank: one factor is 0", { name: "low-rank", rank: 1 }, productOf([3], [2]), /both factors are 0/],
+    ["low-rank: a shift of nothing", { name: "low-rank", rank: 1 }, productOf([3]), /both factors are 0/],
+    ["low-rank: a zero block with a scale", { name: "low-rank", rank: 1 }, productOf([0], [], [], 7), /only zeros/],
+    ["low-rank: a byte too few", { name: "low-rank", rank: 1 }, productOf([0]).subarray(1), /takes 31/],
     ["fp16: a byte too few", { name: "fp16" }, new Uint8Array(31), /takes 32/],
   ];
   for (const [damage, codec, content, reason] of damages)

@@ -58,6 +58,7 @@ describe("prepareUpdate", () => {
       { name: "randk-int8", blockSize: 4, keep: 5, unbiased: false },
       { name: "qsgd", blockSize: 16, levels: 15, scaled: true },
       { name: "fp16" },
+      { name: "low-rank", rank: 1 },
     ];
     const rounds = fc.array(
       fc.array(fc.integer({ min: -4_000_000, max: 4_000_000 }), { minLength: LAYOUT.size, maxLength: LAYOUT.size }),
@@ -145,6 +146,7 @@ describe("prepareUpdate", () => {
       { name: "qsgd", blockSize: 7, levels: 3, scaled: false },
       { name: "qsgd", blockSize: 16, levels: 15, scaled: true },
       { name: "fp16" },
+      { name: "low-rank", rank: 1 },
     ];
     const place = { run: PLACE.run, round: PLACE.round };
     const masters = fc.array(

@@ -191,7 +191,7 @@ describe("verifyArtifact refuses", () => {
     it("a seal of another length than its count says", () =>
       refused(verdictOn({ seal: sealFor().subarray(1) }), "MALFORMED", /wraps/));
     it("larger than any artifact of the run, whatever it is", async () => {
-      const limit = maxArtifactBytes({ codec: int16, size: LAYOUT.size, recipients: 3 });
+      const limit = maxArtifactBytes({ codec: int16, layout: LAYOUT, recipients: 3 });
       await malformed(new Uint8Array(limit + 1), /larger/);
     });
     it("zip bomb: a frame that announces far more than the layout", () =>

@@ -29,6 +29,11 @@ export const codecSchema = z.discriminatedUnion("name", [
     scaled: z.boolean(),
   }),
   z.strictObject({ name: z.literal("fp16") }),
+  z.strictObject({
+    name: z.literal("low-rank"),
+    /** Of the two factors that stand for a tensor of two or more axes, where these are fewer values than it has. */
+    rank: positiveInteger.max(256),
+  }),
 ]);
 
 export type CodecConfig = z.infer<typeof codecSchema>;

@@ -3,6 +3,7 @@ import type { Dataset } from "../../protocol/dataset.ts";
 import type { Random } from "../../protocol/random.ts";
 import type { AggregationConfig } from "../../protocol/recipe/aggregationConfig.ts";
 import type { CodecConfig } from "../../protocol/recipe/codecConfig.ts";
+import type { PayloadExtent } from "../../update/payloadExtent.ts";
 
 /**
  * The port of attacks, for simulations only. Updates are differences of the model (Δ, the direction the server adds), in units of the
@@ -66,5 +67,5 @@ export interface Attack<C> {
   readonly craft?: (config: C, input: CraftInput) => readonly Vector[] | Promise<readonly Vector[]>;
   readonly report?: (config: C, report: Report) => Report;
   /** Bytes that are sent as the payload in place of a coded update. */
-  readonly payload?: (config: C, codec: CodecConfig, size: number) => Uint8Array;
+  readonly payload?: (config: C, codec: CodecConfig, extent: PayloadExtent) => Uint8Array;
 }

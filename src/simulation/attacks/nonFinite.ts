@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { concatBytes } from "../../protocol/bytes.ts";
+import type { TensorLayout } from "../../protocol/layout.ts";
 import type { CodecConfig } from "../../protocol/recipe/codecConfig.ts";
 import { encodeBlocks } from "../../update/blocks.ts";
 import { countOf, formOf, type ValueForm } from "../../update/codecs.ts";
 import { encodeHalves } from "../../update/half.ts";
+import { isProduct, lowRankLength, type PayloadLayout } from "../../update/lowRank.ts";
+import { layoutOf, type PayloadExtent, sizeOf } from "../../update/payloadExtent.ts";
 import { encodeGaps } from "../../update/sparseIndices.ts";
 import { compress } from "../../update/zstdFrame.ts";
 import type { ConfigOf } from "./attackConfig.ts";
@@ -22,12 +25,11 @@ const SCALE_BYTES = 4;
 /**
  * The number bomb (spec G14): a payload of the right length whose first value would spoil every sum if it were believed: NaN, infinity, a value off
  * the grid, or a level that is not used. Verification must refuse each of them.
- *
- * @param size d.
  */
-export function nonFinite({ value }: ConfigOf<"non-finite">, codec: CodecConfig, size: number): Uint8Array {
+export function nonFinite({ value }: ConfigOf<"non-finite">, codec: CodecConfig, extent: PayloadExtent): Uint8Array {
   const form = formOf(codec);
-  const count = countOf(form, size);
+  if (form.values.kind === "lowRank") return compress(factorBomb(value, layoutOf(extent), form.values.rank));
+  const count = countOf(form, sizeOf(extent));
   const values = encode(new Int32Array(count).fill(1), form.values);
   const view = new DataView(values.buffer, values.byteOffset, values.length);
   if (form.values.kind === "half") view.setUint16(0, HALVES[value]);
@@ -36,6 +38,17 @@ export function nonFinite({ value }: ConfigOf<"non-finite">, codec: CodecConfig,
   else view.setInt8(SCALE_BYTES, -128);
   const listed = form.support.kind === "listed";
   return compress(listed ? concatBytes(encodeGaps(Uint32Array.from({ length: count }, (_, i) => i)), values) : values);
+}
+
+/** Of a payload of factors that says 0 everywhere: the first product's shift and factors, or the first tensor's block. */
+function factorBomb(value: Bomb, layout: PayloadLayout, rank: number): Uint8Array {
+  const content = new Uint8Array(lowRankLength(layout, rank)).fill(1);
+  const product = isProduct((layout.tensors[0] as TensorLayout).shape, rank);
+  const view = new DataView(content.buffer);
+  if (value === "unused-level") view.setInt16(product ? 1 : SCALE_BYTES, -32_768);
+  else if (product) content.fill(0x7f).set([value === "off-grid" ? 0 : 0xff]);
+  else view.setUint32(0, SCALES[value]);
+  return content;
 }
 
 function encode(values: Int32Array, form: ValueForm): Uint8Array {

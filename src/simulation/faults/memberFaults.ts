@@ -81,7 +81,7 @@ function replaying(node: NodeContext, { round }: { round: number }): NodeContext
     const stolen = others[0]?.commitment;
     if (stolen === undefined) return node.ledger.commit(commitment, signature);
     const recipients = (await recipientsOf(node.ledger, await node.ledger.roundView(node.run, round))).keys.length;
-    const maxBytes = maxArtifactBytes({ codec: node.recipe.update.codec, size: node.layout.size, recipients });
+    const maxBytes = maxArtifactBytes({ codec: node.recipe.update.codec, layout: node.layout, recipients });
     const id = contentIdOfDigest(stolen.artifactCid);
     await node.store.get(id, { maxBytes, signal: node.signal });
     await node.store.serve(id);

@@ -3,6 +3,7 @@ import type { Dataset } from "../../protocol/dataset.ts";
 import type { Random } from "../../protocol/random.ts";
 import type { AggregationConfig } from "../../protocol/recipe/aggregationConfig.ts";
 import type { CodecConfig } from "../../protocol/recipe/codecConfig.ts";
+import type { PayloadExtent } from "../../update/payloadExtent.ts";
 import type { AttackLearner, Symmetry, Vector } from "../attacks/attack.ts";
 import type { AttackConfig } from "../attacks/attackConfig.ts";
 import { craftUpdates } from "../attacks/craftUpdates.ts";
@@ -83,10 +84,10 @@ export class Attackers {
   }
 
   /** Bytes that a member sends instead of a coded update; undefined for most. */
-  payload(id: number, round: number, codec: CodecConfig, size: number): Uint8Array | undefined {
+  payload(id: number, round: number, codec: CodecConfig, extent: PayloadExtent): Uint8Array | undefined {
     for (const attack of this.#attacks) {
       if (!this.ids.has(id) || !attacksIn(attack, round, id, this.#random)) continue;
-      const payload = attackOf(attack).payload?.(attack, codec, size);
+      const payload = attackOf(attack).payload?.(attack, codec, extent);
       if (payload !== undefined) return payload;
     }
     return undefined;

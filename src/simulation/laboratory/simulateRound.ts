@@ -30,6 +30,8 @@ export interface RoundFacts {
   /** Why the round failed; the model then stays as it was. */
   readonly failed?: string;
   readonly uplinkBytes: number;
+  /** Payload of each member that sent something. */
+  readonly sentBytes?: ReadonlyMap<number, number>;
   /** Seconds of the members' own training. */
   readonly trainingSeconds: number;
   /** Contributions by member, where the cell scores. */
@@ -91,6 +93,7 @@ export async function simulateRound(
     attacked: new Set(invited.map(({ id }) => id).filter((id) => federation.attackers?.acts(id, round))),
     trainingSeconds,
     uplinkBytes: uploads.reduce((sum, { prepared }) => sum + prepared.payload.length, 0),
+    sentBytes: new Map(uploads.map(({ member, prepared }) => [member.id, prepared.payload.length])),
   };
   onAccepted?.(accepted);
   // What has left the members is spent, whatever becomes of the round.
@@ -203,7 +206,7 @@ export async function prepareUploads(
     const { shard, id } = member;
     // A node always reports its loss; here it costs a pass over the shard, so only where something depends on it.
     const truth = { samples: shard.size, loss: needsLoss ? await meanLoss(model, received, shard) : 0 };
-    const payload = attackers?.payload(id, round, config.update.codec, layout.size);
+    const payload = attackers?.payload(id, round, config.update.codec, layout);
     uploads.push({
       member,
       ...(attackers?.report(id, round, truth) ?? truth),

@@ -76,7 +76,7 @@ export function attackingMember(node: NodeContext, attackers: Attackers, id: num
   };
   const close = (round: number, kept: boolean) => node.state.close(round, kept && !lied.has(round));
   const forging = forgePayloads(node, (round) => {
-    const payload = attackers.payload(id, round, recipe.update.codec, layout.size);
+    const payload = attackers.payload(id, round, recipe.update.codec, layout);
     if (payload !== undefined) lied.add(round);
     return payload;
   });

@@ -41,7 +41,7 @@ export async function fetchUntil(
   const { recipe, layout } = validator;
   const maxBytes = maxArtifactBytes({
     codec: recipe.update.codec,
-    size: layout.size,
+    layout,
     recipients: round.recipients.keys.length,
   });
   const fetchSignal = AbortSignal.any([validator.signal, giveUp.signal]);
