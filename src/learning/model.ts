@@ -97,6 +97,12 @@ export interface Model {
     request: GradientRequest,
     mode: Mode,
   ): Promise<GradientResult>;
+  /**
+   * A model of another configuration on the same engine, for algorithms that train with a part of an architecture. It lives as long as this one.
+   *
+   * @throws LearningError as the engine's `load` does.
+   */
+  variant?(config: ModelConfig): Promise<Model>;
   /** The composed path in one call, bit for bit (the contract suite holds engines to it). */
   step?(state: OptimiserState, batch: Batch, options: StepOptions, mode: Mode): Promise<StepResult>;
 }

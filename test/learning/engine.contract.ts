@@ -214,6 +214,17 @@ export function engineContract(create: () => Promise<LearningEngine>, configs = 
         assert.deepEqual(await again.valueAndGradient(parameters, batch, { wantInputs }, training), first);
       });
 
+      it("gives models of other configurations, which compute what a loaded one does", async (t) => {
+        if (model.variant === undefined) return t.skip("this engine has no variants");
+        const other = await model.variant({ ...config, classes: config.classes + 1 });
+        assert.deepEqual(other.layout, parameterLayout({ ...config, classes: config.classes + 1 }));
+        const same = await model.variant(config);
+        assert.deepEqual(
+          await same.forward(parameters, batch, EVALUATION),
+          await model.forward(parameters, batch, EVALUATION),
+        );
+      });
+
       it("changes none of its arguments, and results do not change later", async () => {
         const copies = [parameters.slice(), features.slice(), labels.slice()];
         const first = await model.valueAndGradient(parameters, batch, {}, training);

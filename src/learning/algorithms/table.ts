@@ -6,6 +6,7 @@ import { LearningError } from "../errors.ts";
 import { parameterCount, parameterLayout } from "../layout.ts";
 import type { Model } from "../model.ts";
 import { adapters } from "./adapters.ts";
+import { dropPeft } from "./dropPeft.ts";
 import { fedAvg } from "./fedAvg.ts";
 import { fedEba } from "./fedEba.ts";
 import { fedMeta } from "./fedMeta.ts";
@@ -57,6 +58,7 @@ const TABLE: { readonly [Name in ClientConfig["name"]]: Make<Name> } = {
   partial: partialExchange,
   lora,
   adapters,
+  droppeft: dropPeft,
   fedpa: fedPa,
   functional: (config, plan, model, { unlabelled, own }) => functional(config, plan, model, unlabelled, own),
   sam,

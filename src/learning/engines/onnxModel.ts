@@ -53,6 +53,7 @@ export class OnnxModel implements Model {
   readonly #featureWidth: number;
   readonly #dropoutLayers: readonly DropoutLayer[];
   readonly #opened = new Map<string, Promise<OpenGraph>>();
+  readonly #variants: OnnxModel[] = [];
 
   /** @param batchSize batches are padded to it with zero rows (weight zero in every gradient); without it graphs take any size. */
   constructor(runtime: OnnxRuntime, config: ModelConfig, batchSize?: number) {
@@ -152,8 +153,15 @@ export class OnnxModel implements Model {
     };
   }
 
-  /** Frees the sessions' native memory. */
+  async variant(config: ModelConfig): Promise<Model> {
+    const model = new OnnxModel(this.#runtime, config, this.batchSize);
+    this.#variants.push(model);
+    return model;
+  }
+
+  /** Frees the sessions' native memory, those of variants too. */
   async release(): Promise<void> {
+    for (const model of this.#variants.splice(0)) await model.release();
     const opened = await Promise.allSettled(this.#opened.values());
     this.#opened.clear();
     for (const result of opened) if (result.status === "fulfilled") await result.value.session.release();

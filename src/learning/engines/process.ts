@@ -46,14 +46,15 @@ export async function createProcessEngine(options: ProcessEngineOptions): Promis
   const channel = new ChildChannel({ command, cwd, env });
   const name = await sayHello(channel, { threads, device, timeoutMs: startTimeoutMs });
   let models = 0;
+  const open = async (config: ModelConfig): Promise<Model> => {
+    const number = models++;
+    // Loading may import a library and move tensors to a GPU, which is a start too.
+    const loaded = await load(channel, config, number, Math.max(timeoutMs, startTimeoutMs));
+    return new ProcessModel(config, channel, { model: number, timeoutMs, fusedStep: loaded.step, variant: open });
+  };
   return {
     name: `process: ${name}`,
-    async load(config: ModelConfig): Promise<Model> {
-      const number = models++;
-      // Loading may import a library and move tensors to a GPU, which is a start too.
-      const loaded = await load(channel, config, number, Math.max(timeoutMs, startTimeoutMs));
-      return new ProcessModel(config, channel, { model: number, timeoutMs, fusedStep: loaded.step });
-    },
+    load: open,
     dispose: () => channel.close(),
   };
 }

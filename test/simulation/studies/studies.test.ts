@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { referenceKernels } from "../../../src/aggregation/reference/referenceKernels.ts";
 import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import { clientSchema } from "../../../src/protocol/recipe/clientConfig.ts";
 import { runStudy, studySchema } from "../../../src/simulation/studies/table.ts";
 
 const engine = await createOnnxNodeEngine({ threads: 1 });
@@ -97,8 +96,13 @@ describe("parameter-efficient tuning", () => {
     assert.ok((bytesShare as number) < 0.15, `${bytesShare}`);
   });
 
-  it("adapters are refused with what to take instead", () => {
-    const refused = clientSchema.safeParse({ name: "adapters" });
-    assert.match(refused.error?.issues[0]?.message ?? "", /Take lora/);
+  it("adapters start as the trained model, are few bytes, have an exact mean and learn", async () => {
+    const more = { hidden: 128, data: { name: "s-mix", s: 0.55, samples: 3_000 } };
+    const full = await run("full", { ...more, rounds: 1 });
+    const adapters = await run("adapters", { ...more, width: 8, learningRate: 0.1, rounds: 6 });
+    assert.equal(adapters.startAccuracy, full.startAccuracy);
+    assert.ok((adapters.bytesShare as number) < 0.15, `${adapters.bytesShare}`);
+    assert.ok((adapters.meanError as number) < 1e-4, `${adapters.meanError}`);
+    assert.ok((adapters.gained as number) > 0, `${adapters.gained}`);
   });
 });

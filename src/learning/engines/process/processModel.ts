@@ -27,6 +27,7 @@ export interface ProcessModelOptions {
   readonly timeoutMs: number;
   /** Whether the process answers `step`. */
   readonly fusedStep: boolean;
+  readonly variant: NonNullable<Model["variant"]>;
 }
 
 /** The learning port over a child process: what goes out is checked like on every engine, what comes back as if a stranger had sent it. */
@@ -36,6 +37,7 @@ export class ProcessModel implements Model {
   readonly parameterCount: number;
   /** Only where the process does it. */
   readonly step?: NonNullable<Model["step"]>;
+  readonly variant: NonNullable<Model["variant"]>;
   readonly #channel: ChildChannel;
   readonly #model: number;
   readonly #timeoutMs: number;
@@ -49,6 +51,7 @@ export class ProcessModel implements Model {
     this.#channel = channel;
     this.#model = options.model;
     this.#timeoutMs = options.timeoutMs;
+    this.variant = options.variant;
     if (options.fusedStep) this.step = this.#step.bind(this);
   }
 

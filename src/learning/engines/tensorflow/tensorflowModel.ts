@@ -96,6 +96,10 @@ export class TensorflowModel implements Model {
     });
   }
 
+  async variant(config: ModelConfig): Promise<Model> {
+    return new TensorflowModel(this.#runtime, config);
+  }
+
   #check(parameters: Float32Array, batch: Batch, mode: Mode): void {
     checkLength("The parameter vector", parameters, this.parameterCount);
     checkBatch(this.config, batch);
