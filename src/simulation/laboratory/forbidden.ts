@@ -64,6 +64,10 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: "resource tiers need to know how fast members are; set resources, e.g. [5, 3, 1.5, 0.5]",
   },
   {
+    when: ({ client, resources }) => client?.name === "fedprox" && client.partialWork && resources === undefined,
+    because: "partial work needs to know how fast members are; set resources, e.g. [1, 0.5, 0.2]",
+  },
+  {
     when: ({ privacy, participation, members }) =>
       privacy !== undefined &&
       "sampling" in privacy &&

@@ -159,6 +159,31 @@ describe("FedProx", () => {
     await algorithm.train(taskOf(Float32Array.of(1), points(0), { maxSteps: 3 }));
     assert.equal(seen.length, 3);
   });
+  it("with partialWork takes a member's share of the steps: half of them at 0.5, one at the least, all from 1 on or unsaid", async () => {
+    const stepsOf = async (client: object, more: object): Promise<number> => {
+      const seen: number[][] = [];
+      const algorithm = localAlgorithm(config({ name: "fedprox", ...client }), plan(50, 0.1), quadratic(1, seen));
+      await algorithm.train(taskOf(Float32Array.of(1), points(0), more));
+      return seen.length;
+    };
+    const partialWork = true;
+    assert.equal(await stepsOf({ partialWork }, { resource: 0.5 }), 25);
+    assert.equal(await stepsOf({ partialWork }, { resource: 0.999 }), 49);
+    assert.equal(await stepsOf({ partialWork }, { resource: 0.001 }), 1);
+    assert.equal(await stepsOf({ partialWork }, { resource: 7 }), 50);
+    assert.equal(await stepsOf({ partialWork }, {}), 50);
+    assert.equal(await stepsOf({ partialWork }, { resource: 0.5, maxSteps: 3 }), 3);
+    assert.equal(await stepsOf({}, { resource: 0.5 }), 50);
+  });
+  it("partial work is the first steps of the whole, and the same again", async () => {
+    const client = config({ name: "fedprox", partialWork: true });
+    const start = Float32Array.of(1);
+    const half = await localAlgorithm(client, plan(8, 0.1), quadratic()).train(
+      taskOf(start, points(3, 4, 5), { resource: 0.5 }),
+    );
+    const four = await localAlgorithm(client, plan(4, 0.1), quadratic()).train(taskOf(start, points(3, 4, 5)));
+    assert.deepEqual(half.delta, four.delta);
+  });
   it("refuses μη ≥ 1, which oscillates", () => {
     const prox = config({ name: "fedprox", mu: 10 });
     assert.throws(() => localAlgorithm(prox, plan(1, 0.1), quadratic()), { code: "BAD_CONFIG", message: /μ = 10/ });

@@ -10,7 +10,7 @@ describe("client algorithms of a recipe", () => {
       ["fedavg", {}],
       ["fedsgd", { fraction: 1 }],
       ["local-sgd", { carryMomentum: false }],
-      ["fedprox", { mu: 0.01 }],
+      ["fedprox", { mu: 0.01, partialWork: false }],
       ["scaffold", { option: "II" }],
       ["moon", { mu: 1, temperature: 0.5, projection: false }],
       ["msdfl", { form: "rademacher", weight: 1e-4, epsilon: 1e-2 }],

@@ -151,6 +151,7 @@ for (const [name, change, reason] of [
     },
     /schedule/,
   ],
+  ["partial work on machines that nobody knows", { client: { name: "fedprox", partialWork: true } }, /resources/],
   ["tiers of machines that nobody knows", { client: { name: "hmsdfl", tiers: {} } }, /resources/],
   [
     "privacy counted for another sampling than is drawn",

@@ -165,6 +165,19 @@ test("resource tiers: fast members do more than slow ones, and all take part", a
   assert.deepEqual(rounds, { finalised: 3, failed: 0, refused: 0, reason: null });
 });
 
+test("partial work: members that manage less than a round send what they have, and change the run", async () => {
+  const client = { name: "fedprox", mu: 0.1, partialWork: true };
+  const training = { localEpochs: 3, learningRate: 0.05, momentum: 0 };
+  const [slow, fast, whole] = await Promise.all([
+    runOne({ client, training, resources: [1, 0.5, 0.01] }),
+    runOne({ client, training, resources: [1, 2, 30] }),
+    runOne({ client: { ...client, partialWork: false }, training }),
+  ]);
+  assert.deepEqual(slow.rounds, { finalised: 3, failed: 0, refused: 0, reason: null });
+  assert.notEqual(slow.head, whole.head);
+  assert.equal(fast.head, whole.head);
+});
+
 test("a private round that fails is spent all the same", async () => {
   const { final, rounds } = await runOne({
     members: 6,
