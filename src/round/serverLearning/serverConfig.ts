@@ -187,3 +187,53 @@ export const serverSelectionSchema = z.strictObject({
 });
 
 export type ServerSelectionConfig = z.infer<typeof serverSelectionSchema>;
+
+const seconds = z.number().min(0).max(1e9);
+
+/** A server that could aggregate a round. */
+const candidate = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/),
+  /** Of the paths between it and members, on the mean: bytes per second, and seconds. */
+  bandwidth: z.number().min(1).max(1e12),
+  roundTripSeconds: seconds.default(0.05),
+  /** Per round, any unit. */
+  price: z.number().min(0).max(1e9).default(1),
+  aggregationSeconds: seconds.default(0),
+  /** Virtual seconds at which it fails and is back. */
+  outages: z
+    .array(
+      z
+        .strictObject({ from: seconds, to: seconds })
+        .refine(({ from, to }) => from < to, "an outage ends after it begins"),
+    )
+    .max(1_000)
+    .default([]),
+});
+
+/** Who aggregates rounds on a virtual clock (`serverClock.ts`): candidates, how one of them is chosen, and how fast members are. */
+export const serversSchema = z
+  .strictObject({
+    candidates: z
+      .array(candidate)
+      .min(1)
+      .max(100)
+      .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, "each name once"),
+    /** `fixed`: always the same, which is waited for while it is down. */
+    choose: z.discriminatedUnion("name", [
+      z.strictObject({ name: z.literal("fixed"), server: z.string() }),
+      serverSelectionSchema,
+    ]),
+    /** Until members know that the server they talk to has failed. */
+    noticeSeconds: seconds.default(5),
+    /** How much members' paths to a server differ, and each from round to round: uniformly, give or take that share of the mean. */
+    pathSpread: z.number().min(0).lt(1).default(0.5),
+    pathJitter: z.number().min(0).lt(1).default(0.1),
+    speeds: everyPolicy.speeds,
+    jitter: everyPolicy.jitter,
+  })
+  .refine(
+    ({ candidates, choose }) => choose.name !== "fixed" || candidates.some(({ name }) => name === choose.server),
+    "the fixed server is one of the candidates",
+  );
+
+export type ServersConfig = z.infer<typeof serversSchema>;

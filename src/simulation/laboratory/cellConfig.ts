@@ -9,7 +9,7 @@ import { type ModelConfig, modelSchema } from "../../protocol/recipe/modelConfig
 import { privacySchema } from "../../protocol/recipe/privacyConfig.ts";
 import { serverOptimiserSchema } from "../../protocol/recipe/serverOptimiserConfig.ts";
 import { trainingSchema } from "../../protocol/recipe/trainingConfig.ts";
-import { asyncSchema, serverSchema } from "../../round/serverLearning/serverConfig.ts";
+import { asyncSchema, serverSchema, serversSchema } from "../../round/serverLearning/serverConfig.ts";
 import { attackSchema } from "../attacks/attackConfig.ts";
 import { studySchema } from "../studies/table.ts";
 
@@ -27,6 +27,8 @@ const federationSchema = z.strictObject({
   rounds: count.max(100_000),
   /** Without rounds: members work at their own speed on a virtual clock (src/round/serverLearning/asynchrony). */
   schedule: asyncSchema.optional(),
+  /** Who aggregates: candidate servers of which one is chosen each round; rounds then take virtual time (src/round/serverLearning/serverClock.ts). */
+  servers: serversSchema.optional(),
   data: dataSchema,
   partition: partitionSchema,
   /** Share of its samples that a member keeps out of training to measure its own model on; 0 measures no members. */

@@ -138,6 +138,14 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: "a server strategy takes the updates of a round together, and a schedule has no rounds; take one of both",
   },
   {
+    when: (cell) => scheduled(cell) && cell.servers !== undefined,
+    because: "a server is chosen for a round, and a schedule has none; leave servers or schedule out",
+  },
+  {
+    when: (cell) => voting(cell) && cell.servers !== undefined,
+    because: "an ensemble's groups would be aggregated at one place each, and a choice is of one; leave servers out",
+  },
+  {
     when: (cell) => scheduled(cell) && cell.privacy !== undefined && cell.privacy.mode !== "none",
     because: "accounts of privacy count rounds and their cohorts, and a schedule has neither; leave privacy out",
   },

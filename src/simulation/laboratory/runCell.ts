@@ -13,6 +13,7 @@ import { assemble, type Federation, type Surroundings } from "./federation.ts";
 import { ownFigures } from "./heterogeneousFigures.ts";
 import { jacobianOf, marginOf } from "./jacobianOf.ts";
 import { rankingFigures } from "./rankingFigures.ts";
+import { clockOf } from "./roundClock.ts";
 import { runAsynchronously } from "./runAsynchronously.ts";
 import { runEnsemble } from "./runEnsemble.ts";
 import { simulateRound } from "./simulateRound.ts";
@@ -55,15 +56,18 @@ async function runInRounds(
   { kernels, onRound, signal }: CellSurroundings,
 ): Promise<Ending["figures"]> {
   const { rounds, evaluate } = federation.config;
-  record.evaluated(0, await evaluateFederation(federation, 0));
+  const clock = clockOf(federation);
+  record.evaluated(0, await evaluateFederation(federation, 0), clock?.time);
   for (let round = 1; round <= rounds; round++) {
     signal?.throwIfAborted();
-    record.ended({ facts: await simulateRound(federation, round, kernels), of: federation });
+    const facts = await simulateRound(federation, round, kernels);
+    record.ended({ facts, of: federation });
+    clock?.round(facts);
     if (round % evaluate.every === 0 || round === rounds)
-      record.evaluated(round, await evaluateFederation(federation, round));
+      record.evaluated(round, await evaluateFederation(federation, round), clock?.time);
     onRound?.(round, rounds);
   }
-  return {};
+  return clock?.figures() ?? {};
 }
 
 /** What is measured of the final model alone. */

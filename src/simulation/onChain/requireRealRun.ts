@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { laboratoryOnly } from "../../aggregation/needsOf.ts";
-import { ruleOf } from "../../aggregation/rules.ts";
 import { laboratoryOnly as clientForLaboratory } from "../../learning/algorithms/laboratoryOnly.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { keepsResidual } from "../../update/codecs.ts";
-import type { FederationConfig } from "../laboratory/cellConfig.ts";
+import type { AttackConfig } from "../attacks/attackConfig.ts";
+import { attackerCount } from "../attacks/schedule.ts";
+import { cohortSize, type FederationConfig } from "../laboratory/cellConfig.ts";
 import type { Cell } from "../laboratory/experimentConfig.ts";
 import { whyNoMemberFault } from "./memberFaultOf.ts";
+import { leastAccepted } from "./recipeOf.ts";
 
 /** Slots of the largest loss circuit, and so the most updates of a round. */
 export const MAX_MEMBERS = 32;
-/** Fewest updates among which a round's reported loss hides each (contracts/rounds/RunRules.sol). */
-const LEAST_ACCEPTED = 3;
 /** Highest chance that a sampled cohort is too small, as the contract has it. */
 const MAX_COHORT_RISK = 1e-3;
 /** Reasons that one message names. */
@@ -19,11 +19,6 @@ const MAX_REASONS = 20;
 
 /** A cell that real nodes and validators can run. */
 export type FederationCell = Cell & { readonly config: FederationConfig };
-
-/** Updates that a round must accept. */
-export function leastAccepted({ aggregation }: FederationConfig): number {
-  return Math.max(LEAST_ACCEPTED, ruleOf(aggregation).minUpdates);
-}
 
 /**
  * The cells as federations that chain, nodes and validators can run.
@@ -56,8 +51,9 @@ function nameOf(where: readonly string[]): string {
 
 /** Why a federation is one of the laboratory alone; empty where it is not. */
 function reasonsOf(cell: FederationConfig): string[] {
-  const { members, aggregation, update, client, server, privacy, schedule } = cell;
+  const { members, aggregation, update, client, server, privacy, schedule, scoring } = cell;
   const { codec } = update;
+  const attacks = listOf(cell.attack);
   const least = leastAccepted(cell);
   const reasons: (string | undefined)[] = [
     laboratoryOnly(aggregation),
@@ -79,11 +75,14 @@ function reasonsOf(cell: FederationConfig): string[] {
     schedule === undefined
       ? undefined
       : "members that work without rounds are for the laboratory; the ledger has rounds",
+    cell.servers === undefined
+      ? undefined
+      : "validators aggregate together, and no server is chosen; leave servers out",
     privacy === undefined || privacy.mode === "none"
       ? undefined
       : "the noise of real members comes from secrets of their own, so no cell could be repeated; leave privacy out",
-    cell.scoring?.method === "truncated" || cell.scoring?.method === "cosine"
-      ? `no recipe scores by ${cell.scoring.method}; take monte-carlo, gtg or in-run-1`
+    scoring?.method === "truncated" || scoring?.method === "cosine"
+      ? `no recipe scores by ${scoring.method}; take monte-carlo, gtg or in-run-1`
       : undefined,
     update.downlink === undefined
       ? undefined
@@ -91,14 +90,23 @@ function reasonsOf(cell: FederationConfig): string[] {
     !update.errorFeedback && keepsResidual(codec)
       ? "a node always keeps what its upload left unsaid; leave errorFeedback out"
       : undefined,
-    ...listOf(cell.attack).map((attack) => whyNoMemberFault(attack, members)),
+    cell.models === undefined
+      ? undefined
+      : "members with models of their own exchange predictions, and a run has one model; set model",
+    cell.servers === undefined
+      ? undefined
+      : "all validators aggregate every round, so none is chosen; leave servers out",
+    scoring?.compare === true
+      ? "validators score by one method, and exact values to compare with are the laboratory's; leave scoring.compare out"
+      : undefined,
+    ...attacks.map((attack) => whyNoMemberFault(attack, attackerCount(attacks[0] as AttackConfig, members))),
   ];
   return reasons.filter((reason) => reason !== undefined);
 }
 
-/** On chain everyone is invited independently with probability K/N, so a small cohort can be too small. */
+/** On the chain everyone is invited independently with probability K/N, so a small cohort can be too small. */
 function cohortRisk({ members, participation }: FederationConfig, least: number): string | undefined {
-  const cohort = cohortOf({ members, participation });
+  const cohort = cohortSize({ members, participation });
   if (cohort >= members) return undefined;
   const share = cohort / members;
   let term = (1 - share) ** members;
@@ -111,13 +119,8 @@ function cohortRisk({ members, participation }: FederationConfig, least: number)
   return `participation ${participation} of ${members} members: a cohort has fewer than ${least} members with probability ${risk.toPrecision(2)}, and the ledger allows ${MAX_COHORT_RISK}`;
 }
 
-/** K. */
-export function cohortOf({ members, participation }: Pick<FederationConfig, "members" | "participation">): number {
-  return Math.ceil(participation * members);
-}
-
 /** One attack or several. */
-function listOf(attack: FederationConfig["attack"]) {
+function listOf(attack: FederationConfig["attack"]): readonly AttackConfig[] {
   if (attack === undefined) return [];
   return Array.isArray(attack) ? attack : [attack];
 }

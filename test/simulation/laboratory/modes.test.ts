@@ -197,3 +197,29 @@ test("the margin of the final model is measured where it is asked for, beside th
     /marginSamples/,
   );
 });
+
+test("candidate servers set the clock and change nothing of what is learned", async () => {
+  const candidates = [
+    { name: "near", bandwidth: 50_000, outages: [{ from: 6, to: 60 }] },
+    { name: "far", bandwidth: 5_000 },
+  ];
+  const greedy = { name: "fedadass", deadline: 10, explore: { kind: "epsilon-greedy", epsilon: 0 } };
+  const [plain, fixed, chosen] = [
+    await run({}),
+    await run({ servers: { candidates, choose: { name: "fixed", server: "near" } } }),
+    await run({ servers: { candidates, choose: greedy } }),
+  ];
+  assert.equal(fixed.head, plain.head);
+  assert.equal(chosen.head, plain.head);
+  assert.ok((chosen.figures.virtualTime as number) < (fixed.figures.virtualTime as number));
+  assert.ok((fixed.figures.waitedSeconds as number) > 40);
+  assert.deepEqual([chosen.figures.handOvers, chosen.figures.failovers, chosen.figures.waitedSeconds], [1, 1, 0]);
+  assert.equal((chosen.figures["roundsAt-near"] as number) + (chosen.figures["roundsAt-far"] as number), 4);
+  assert.equal(last(chosen).time, chosen.figures.virtualTime);
+  assert.ok(plain.points.every(({ time }) => time === null));
+  for (const [change, why] of [
+    [{ schedule: { name: "sync" } }, /a schedule has none/],
+    [{ server: { name: "flcert-d", groups: 2 } }, /leave servers out/],
+  ] as const)
+    assert.throws(() => cellOf({ servers: { candidates, choose: greedy }, ...change }), why);
+});
