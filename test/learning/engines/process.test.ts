@@ -3,12 +3,14 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { findPython, pythonCommand } from "../../../bench/lib/python.ts";
+import { localAlgorithm } from "../../../src/learning/algorithms/table.ts";
 import { encodeFrame } from "../../../src/learning/engines/process/frames.ts";
 import { createProcessEngine } from "../../../src/learning/engines/process.ts";
 import { EVALUATION } from "../../../src/learning/model.ts";
 import { concatBytes } from "../../../src/protocol/bytes.ts";
 import type { ModelConfig } from "../../../src/protocol/recipe/modelConfig.ts";
 import { ALL_MODELS, PERCEPTRONS } from "../../fixtures/models.ts";
+import { clusters, gaussian, referenceModel, taskOf } from "../algorithms/models.ts";
 import { engineContract } from "../engine.contract.ts";
 
 const python = findPython("numpy");
@@ -57,6 +59,39 @@ class CarelessBackend(NumpyBackend):
         return model
 
 serve(CarelessBackend())
+`;
+
+/** From its second step or gradient on, one value of what `argv` names is NaN, once; then it computes as before. */
+const POISONED = `
+import sys
+import numpy as np
+from foedus_process import serve
+from foedus_process.numpy_models import FusedPerceptron, NumpyBackend, Perceptron
+
+class Poison:
+    calls = 0
+
+    def poison(self, results):
+        self.calls += 1
+        if self.calls == 2:
+            values = np.array(results[sys.argv[1]], np.float32)
+            values.flat[values.size // 2] = np.nan
+            results[sys.argv[1]] = values
+        return results
+
+class PoisonedGradients(Poison, Perceptron):
+    def value_and_gradient(self, *arguments):
+        return self.poison(super().value_and_gradient(*arguments))
+
+class PoisonedSteps(Poison, FusedPerceptron):
+    def step(self, *arguments):
+        return self.poison(super().step(*arguments))
+
+class Backend(NumpyBackend):
+    def __init__(self):
+        self._model = PoisonedGradients if sys.argv[1] == "gradient" else PoisonedSteps
+
+serve(Backend())
 `;
 
 describe("process engine with NumPy", { skip: python.missing }, () => {
@@ -111,6 +146,28 @@ describe("process engine with NumPy", { skip: python.missing }, () => {
       const { logits } = await model.forward(Float32Array.of(0, 0, 0, 1, 0.5, 0), batch, EVALUATION);
       assert.deepEqual([...logits], [0.5, 2]);
     });
+  });
+
+  describe("DIVERGED: one NaN in what a step comes from, and a training after it is as if it had not been", () => {
+    const shard = clusters(24);
+    const plan = { localSteps: 4, batchSize: 8, learningRate: 0.1, momentum: 0.9 };
+    for (const poisoned of ["gradient", "velocity", "parameters", "loss"])
+      it(poisoned, async (t) => {
+        const engine = await createProcessEngine(pythonCommand(python, ["-c", POISONED, poisoned]));
+        t.after(() => engine.dispose());
+        const model = await engine.load({ kind: "mlp", inputs: 4, hidden: [5], classes: 3, activation: "relu" });
+        assert.equal(model.step === undefined, poisoned === "gradient");
+        const start = gaussian(model.parameterCount);
+        const algorithm = localAlgorithm(undefined, plan, model);
+        await assert.rejects(algorithm.train(taskOf(start, shard)), {
+          code: "DIVERGED",
+          message: new RegExp(`NaN at place \\d+ of "${poisoned}"`),
+        });
+        const { delta } = await algorithm.train(taskOf(start, shard));
+        const same = localAlgorithm(undefined, plan, referenceModel(model.config));
+        const expected = (await same.train(taskOf(start, shard))).delta;
+        for (const [i, value] of delta.entries()) assert.ok(Math.abs(value - (expected[i] as number)) < 1e-5);
+      });
   });
 
   it("ENGINE_UNAVAILABLE: a device that NumPy does not have", () =>
