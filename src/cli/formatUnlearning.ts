@@ -42,9 +42,10 @@ export function formatUnlearning(report: UnlearningReport): string {
   for (const { method, membership, checks } of methods)
     for (const { claim, holds } of checks)
       lines.push(
-        `${holds ? "holds" : "DOES NOT HOLD"}: ${method}: ${claim}${holds && !membership.withinAsked && claim.includes("samples") ? " (not within ½ ± 0.05: the member's samples are unlike the others' by themselves)" : ""}.`,
+        `${holds ? "holds" : "DOES NOT HOLD"}: ${method}: ${claim}${holds && !membership.withinAsked && claim.includes("samples") ? " (not within ½ ± 0.05, but neither is the model that never saw them)" : ""}.`,
       );
-  for (const { method, because } of leftOut) lines.push(`Not possible: ${method}: ${because}.`);
+  for (const [because, out] of Map.groupBy(leftOut, (one) => one.because))
+    lines.push(`Not possible: ${out.map(({ method }) => method).join(", ")}: ${because}.`);
   lines.push(deletion.why);
   return lines.join("\n");
 }

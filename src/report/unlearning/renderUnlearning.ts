@@ -80,7 +80,7 @@ function verdicts({ methods, leftOut }: UnlearningReport): Html {
         html`<li class="${holds ? "holds" : "fails"}"><span aria-hidden="true">${holds ? "✔" : "✘"}</span> <b>${NAMES[method]}</b>: ${claim}${!holds && html` <small>(does not hold)</small>`}</li>`,
     ),
   )}</ul>
-${leftOut.length > 0 && html`<p class="note">Not possible here: ${leftOut.map(({ method, because }) => html`<b>${method}</b>: ${because}. `)}</p>`}</section>`;
+${leftOut.length > 0 && html`<p class="note">Not possible here: ${[...Map.groupBy(leftOut, (one) => one.because)].map(([because, out]) => html`<b>${out.map(({ method }) => method).join(", ")}</b>: ${because}. `)}</p>`}</section>`;
 }
 
 function heads({ methods, before, retrained }: UnlearningReport): Html {

@@ -163,14 +163,22 @@ class Forgetting {
         cohort: cohortSize(config),
         rounds: config.rounds,
         data: config.data.name,
-        model: config.model?.kind ?? "several",
+        model: everybody.model.config.kind,
         parameters: everybody.model.parameterCount,
         client: config.client?.name ?? "fedavg",
         rule: config.aggregation.rule,
       },
-      group: groups.length === 1 ? null : { index: group, groups: groups.length, members: groups[group] as number[] },
+      group:
+        groups.length === 1
+          ? null
+          : {
+              index: group,
+              groups: groups.length,
+              members: (groups[group] as readonly number[]).filter((id) => !earlier.includes(id)),
+            },
       firstRound,
-      participations: own.run.rounds.filter(({ accepted }) => accepted.includes(member)).length,
+      participations: own.run.rounds.filter(({ accepted, failed }) => failed === null && accepted.includes(member))
+        .length,
       before: {
         head: old.digest,
         accuracy: before.accuracy,

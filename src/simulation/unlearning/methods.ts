@@ -27,6 +27,9 @@ const ENSEMBLE: Obstacle = {
     "the cell's groups have a model each (server.name flcert-d); take --method sharded, which replays the member's group alone",
 };
 
+/** Client algorithms that send something else than a change of the whole model. */
+const PARTS_OF_MODELS: ReadonlySet<string> = new Set(["adapters", "fedmeta", "lora"]);
+
 /** Cells from which no member is forgotten, whatever the method. */
 const IMPOSSIBLE: readonly Obstacle[] = [
   {
@@ -38,6 +41,14 @@ const IMPOSSIBLE: readonly Obstacle[] = [
     when: ({ server }) => server?.name === "flcert-p",
     because:
       "FLCert-P's groups overlap, so a member is in many of the models; take flcert-d, whose groups are disjoint",
+  },
+  {
+    when: (cell) => "shift" in cell && cell.shift !== undefined,
+    because: "members' data change on the way (shift), and a member is forgotten with the data that it has",
+  },
+  {
+    when: ({ models }) => models !== undefined,
+    because: "members have architectures of their own, so there is no model of all that could be replayed",
   },
   {
     when: ({ client }) => client?.name === "functional",
@@ -81,7 +92,7 @@ const OBSTACLES: Readonly<Record<Method, readonly Obstacle[]>> = {
         "FedEraser adds up calibrated updates by the weighted mean, and this federation does something else with them",
     },
     {
-      when: ({ client }) => sendsBeside(client) || client?.name === "lora" || client?.name === "fedmeta",
+      when: ({ client }) => sendsBeside(client) || PARTS_OF_MODELS.has(client?.name ?? "fedavg"),
       because:
         "FedEraser gives a model's layers their old length back, and this client algorithm sends something else than a model's change",
     },
@@ -117,12 +128,18 @@ export function requireForgettable(cell: CellConfig, member: number): asserts ce
       member,
       members: cell.members,
     });
-  const needed = ruleOf(cell.aggregation).minUpdates;
-  const left = cohortSize(cell) - 1;
-  if (cell.participation === 1 && !votes(cell) && left < Math.max(1, needed))
+  if (votes(cell)) return;
+  const needed = Math.max(1, ruleOf(cell.aggregation).minUpdates);
+  const cohort = cohortSize(cell);
+  if (cohort < needed)
     throw new ConfigError(
-      `Without member ${member} no round has enough updates: ${cell.aggregation.rule} needs ${Math.max(1, needed)} and ${left} would be left. Every round would fail, and the model would be the initial one.`,
-      { member, needed, left },
+      `${cell.aggregation.rule} needs ${needed} updates and a round has ${cohort}: every round fails, and no member's update ever enters the model.`,
+      { needed, cohort },
+    );
+  if (cell.participation === 1 && cohort - 1 < needed)
+    throw new ConfigError(
+      `Without member ${member} no round has enough updates: ${cell.aggregation.rule} needs ${needed} and ${cohort - 1} would be left. Every round would fail, and the model would be the initial one.`,
+      { member, needed, left: cohort - 1 },
     );
 }
 

@@ -10,7 +10,7 @@ import {
   trainWithout,
 } from "../../../src/simulation/unlearning/exactReplay.ts";
 import { fedEraser, type KeptUpdate, withLengthOf } from "../../../src/simulation/unlearning/fedEraser.ts";
-import { membershipAuroc, sampleLosses } from "../../../src/simulation/unlearning/membershipInference.ts";
+import { matchedAuroc, membershipAuroc, sampleLosses } from "../../../src/simulation/unlearning/membershipInference.ts";
 import { forgetByRecomputing, type StoredRound } from "../../../src/simulation/unlearning/recompute.ts";
 import { firstRoundOf, type Head } from "../../../src/simulation/unlearning/replayableRun.ts";
 import { forgetInShard } from "../../../src/simulation/unlearning/shards.ts";
@@ -166,6 +166,20 @@ describe("the evidence report", () => {
     assert.equal(membershipAuroc([0.1, 0.2], [1, 2, 3]), 1);
     assert.equal(membershipAuroc([1, 2, 3], [1, 2, 3]), 0.5);
     assert.equal(membershipAuroc([5, 6], [1, 2, 3]), 0);
+  });
+
+  it("does not take other classes for memory: areas are taken class by class", () => {
+    // Class 1 is harder than class 0, and the member has little of it.
+    const member = { losses: [1, 2, 3, 11], labels: [0, 0, 0, 1] };
+    const heldOut = { losses: [2, 10, 12, 10, 12, 5], labels: [0, 1, 1, 1, 1, 2] };
+    assert.ok(membershipAuroc(member.losses, heldOut.losses) > 0.7);
+    const { area, standardError } = matchedAuroc(member, heldOut);
+    assert.equal(area, 0.5);
+    // (3²·(3+1+1)/(12·3·1) + 1²·(1+4+1)/(12·1·4))^½ / 4
+    assert.ok(Math.abs(standardError - Math.sqrt(1.25 + 0.125) / 4) < 1e-15);
+    // What nobody else has is left out; without anything in common there is no area.
+    assert.equal(matchedAuroc({ losses: [0, 9], labels: [7, 0] }, { losses: [3], labels: [0] }).area, 0);
+    assert.ok(Number.isNaN(matchedAuroc({ losses: [0], labels: [7] }, heldOut).area));
   });
 
   it("takes each sample's loss from the model", async () => {
