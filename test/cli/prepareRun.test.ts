@@ -166,6 +166,7 @@ describe("foedus run prepare", () => {
       [{ errorFeedback: { ...errorFeedback, decay: 1.1 } }, {}, /update\.errorFeedback\.decay/],
       [{ errorFeedback: { decay: 0.9 } }, {}, /update\.errorFeedback\.maxAge/],
       [{ errorFeedback, codec: { name: "qsgd", levels: 7, blockSize: 2, scaled: false } }, {}, /qsgd is unbiased here/],
+      [{ codec: { name: "low-rank", rank: 200 } }, {}, /No tensor of the model is smaller as two factors of rank 200/],
       [{ errorFeedback }, { privacy, aggregation: { rule: "uniform-mean" } }, /privacy has errorFeedback false/],
     ] as const)
       await assert.rejects(prepare(update, changes), { code: "BAD_CONFIG", message });

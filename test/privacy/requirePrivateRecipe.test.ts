@@ -37,6 +37,13 @@ describe("requirePrivateRecipe", () => {
     assert.ok(requirePrivateRecipe(dense).some((remark) => /saves no bytes/.test(remark)));
     assert.throws(() => requirePrivateRecipe({ ...dense, size: 4 }), /keeps 5 coordinates of a model that has 4/);
   });
+  it("members' noise refuses products of few factors; a server's takes them", () => {
+    const codec = { name: "low-rank", rank: 4 } as const;
+    const distributed = { mode: "distributed", ...common, errorFeedback: true, colluders: 10 } as const;
+    for (const privacy of [local, distributed])
+      assert.throws(() => requirePrivateRecipe({ ...recipe, privacy, codec, ...simulated }), /noise has full rank/);
+    assert.ok(requirePrivateRecipe({ ...recipe, privacy: central, codec, ...simulated }).length > 0);
+  });
   it("central and distributed noise refuse top-k, and what does not cover them", () => {
     assert.throws(
       () => requirePrivateRecipe({ ...recipe, privacy: central, ...simulated }),

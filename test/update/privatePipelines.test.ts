@@ -179,6 +179,12 @@ describe("private pipelines", () => {
     assert.throws(() => prepare(stageOf(CONFIGS.paper), topk), /use a dense codec/);
   });
 
+  it("refuses noise on products of few factors, which would lose it", () => {
+    const lowRank: CodecConfig = { name: "low-rank", rank: 1 };
+    for (const config of [CONFIGS.distributed, CONFIGS.paper])
+      assert.throws(() => prepare(stageOf(config), lowRank), /noise has full rank/);
+  });
+
   it("refuses a stage without noise where the member has to add it", () => {
     const { addNoise: _, ...silent } = stageOf(CONFIGS.P2);
     assert.throws(() => prepare(silent, int16), /needs noise of the member/);
