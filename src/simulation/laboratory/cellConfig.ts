@@ -18,7 +18,7 @@ const count = z.int().min(1).max(1_000_000);
 const architecture = z.looseObject({ kind: z.string() });
 
 /** A federation to simulate: what a run's recipe says, and the data, members and attackers that it meets. */
-const federationSchema = z.strictObject({
+export const federationSchema = z.strictObject({
   /** N. */
   members: count.max(2_048),
   /** K/N: the share of members invited to a round, drawn anew each round; 1 invites all. */
@@ -31,6 +31,8 @@ const federationSchema = z.strictObject({
   servers: serversSchema.optional(),
   data: dataSchema,
   partition: partitionSchema,
+  /** From when on members train and all is tested on the data after their change of distribution (s-iot): after that share of the rounds. */
+  shift: z.strictObject({ after: z.number().gt(0).lt(1).default(0.5) }).optional(),
   /** Share of its samples that a member keeps out of training to measure its own model on; 0 measures no members. */
   localTest: z.number().min(0).lt(1).default(0),
   /** As in a recipe, without `inputs` and `classes`, which the data say. With `models`, the server's student where it has one. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type DataConfig, loadData, partition } from "../../data/dataConfig.ts";
-import { splitLocally } from "../../data/deal.ts";
+import { type DataConfig, loadData } from "../../data/dataConfig.ts";
 import type { LoadedData } from "../../data/loadedData.ts";
 import type { UnlabelledSet } from "../../learning/algorithms/functional.ts";
 import type { LocalAlgorithm, LocalState } from "../../learning/algorithms/localAlgorithm.ts";
@@ -31,13 +30,14 @@ import { architecturesOf, type OwnArchitecture, predictionServer } from "./heter
 import { PrivateRecords } from "./privateRecords.ts";
 import { PrivateRun } from "./privateUploads.ts";
 import { takeServerData } from "./serverData.ts";
+import { dealMembers, type Shift, shiftOf } from "./shift.ts";
 
 /** A member as the laboratory keeps it. */
 export interface Member {
   readonly id: number;
-  readonly shard: Dataset;
+  shard: Dataset;
   /** Its own test samples; undefined where members are not measured. */
-  readonly test: Dataset | undefined;
+  test: Dataset | undefined;
   readonly algorithm: LocalAlgorithm;
   /** What it trains: the federation's model, or one of an architecture of its own. */
   readonly model: Model;
@@ -65,7 +65,9 @@ export interface Federation {
   readonly seed: number;
   readonly random: Random;
   readonly model: Model;
-  readonly test: Dataset;
+  test: Dataset;
+  /** What data become in the middle of the run; undefined where they stay. */
+  readonly shift: Shift | undefined;
   /** The server's own labelled samples to score on; undefined where it keeps none. */
   readonly validation: Dataset | undefined;
   readonly members: readonly Member[];
@@ -110,7 +112,7 @@ export async function assemble(
   const model = await engine.load(modelOf(config, data));
   const ids = Array.from({ length: config.members }, (_, i) => i + 1);
   const attackers = config.attack === undefined ? undefined : new Attackers(listOf(config.attack), ids, random);
-  const shards = partition(data, config.members, config.partition, random.derive("partition"));
+  const hands = dealMembers(config, data, random, attackers);
   const unlabelled = config.client?.name === "functional" ? unlabelledSet(config.client, trusted) : undefined;
   const architectures = await architecturesOf(config, data, engine, random);
   const algorithm = (own?: OwnArchitecture): LocalAlgorithm =>
@@ -122,17 +124,13 @@ export async function assemble(
   // Of models of different architectures nothing travels.
   const shared = architectures === undefined ? model.layout : [];
   const layout = layoutOf(config, shared, probe);
-  for (const [i, whole] of shards.entries()) {
+  for (const [i, { shard, test }] of hands.entries()) {
     const id = i + 1;
     if (without.includes(id)) continue;
-    const { train, test } =
-      config.localTest > 0
-        ? splitLocally(whole, config.localTest, random.derive("local test", id))
-        : { train: whole, test: undefined };
     const own = architectures?.of(id);
     members.push({
       id,
-      shard: attackers?.poison(id, train) ?? train,
+      shard,
       test,
       algorithm: records?.algorithm(model, id) ?? algorithm(own),
       model: own?.model ?? model,
@@ -160,6 +158,7 @@ export async function assemble(
     random,
     model,
     test: data.test,
+    shift: shiftOf(config, whole, random, attackers),
     validation,
     members,
     attackers,

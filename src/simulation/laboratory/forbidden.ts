@@ -6,9 +6,11 @@ import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
 import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
+import { attackerCount } from "../attacks/schedule.ts";
 import { cohortSize, type FederationConfig } from "./cellConfig.ts";
 import { MODELS_APART } from "./heterogeneousRules.ts";
 import { samplingOf } from "./privateUploads.ts";
+import { lastRoundBefore } from "./shift.ts";
 
 /** A combination that would run and mean nothing (spec O, last line), and why. */
 export interface Impossibility {
@@ -17,6 +19,9 @@ export interface Impossibility {
 }
 
 const attacked = ({ attack }: FederationConfig): boolean => attack !== undefined;
+
+const attacksOf = ({ attack }: FederationConfig) =>
+  Array.isArray(attack) ? attack : attack === undefined ? [] : [attack];
 
 const scheduled = ({ schedule }: FederationConfig): boolean => schedule !== undefined;
 const voting = ({ server }: FederationConfig): boolean => server !== undefined && isEnsemble(server);
@@ -33,6 +38,10 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     when: (cell) => attacked(cell) && trustsLosses(cell.aggregation),
     because:
       "the rule trusts reported losses, so a liar takes all the weight; set its capMads, or take a rule that does not",
+  },
+  {
+    when: (cell) => new Set(attacksOf(cell).map((attack) => attackerCount(attack, cell.members))).size > 1,
+    because: "several attacks are carried out by the same attackers; say the same count or fraction in each",
   },
   {
     when: ({ client, training }) =>
@@ -103,9 +112,7 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       "scores are of what the rule alone makes of updates, and the server strategy makes something else of them; take one of both",
   },
   {
-    when: (cell) =>
-      cell.privacy?.mode === "distributed" &&
-      (Array.isArray(cell.attack) ? cell.attack : [cell.attack]).some((attack) => attack?.name === "non-finite"),
+    when: (cell) => cell.privacy?.mode === "distributed" && attacksOf(cell).some(({ name }) => name === "non-finite"),
     because: "updates that are refused take their part of the distributed noise with them; leave the attack out",
   },
   {
@@ -187,6 +194,18 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     when: (cell) => voting(cell) && (cell.evaluate.jacobianSamples > 0 || cell.evaluate.marginSamples !== undefined),
     because:
       "an ensemble is no function whose Jacobian could be measured; leave evaluate.jacobianSamples and marginSamples out",
+  },
+  {
+    when: ({ shift, data }) => shift !== undefined && !("shift" in data && data.shift > 0),
+    because: "only s-iot is made with a change of distribution (data.shift above 0); leave shift out",
+  },
+  {
+    when: (cell) => cell.shift !== undefined && (lastRoundBefore(cell) as number) < 1,
+    because: "the data would change before the first round; take more rounds, or a later shift.after",
+  },
+  {
+    when: ({ shift, privacy }) => shift !== undefined && privacy?.mode === "record",
+    because: "privacy of records is counted for the samples that a member has, and they change; leave shift out",
   },
   {
     when: ({ participation, members }) => Math.ceil(participation * members) < 1,

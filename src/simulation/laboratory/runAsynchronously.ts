@@ -21,7 +21,9 @@ import type { Figures } from "../studies/study.ts";
 import type { CellRecord } from "./cellRecord.ts";
 import { evaluateFederation } from "./evaluateFederation.ts";
 import type { Federation, Member } from "./federation.ts";
+import { qualityOf } from "./quality.ts";
 import type { CellSurroundings } from "./runCell.ts";
+import { shiftAfter } from "./shift.ts";
 import { judge, prepareUploads } from "./simulateRound.ts";
 
 /** A coded and verified upload, in units of the parameters, and what the member remembers once it has arrived. */
@@ -62,6 +64,7 @@ export async function runAsynchronously(
   const underWay = new Map<number, AsyncUpload>();
   const directions = new Directions(federation);
   let trainingSeconds = 0;
+  let shifted = {};
 
   const train = async (task: AsyncTask): Promise<AsyncUpload> => {
     signal?.throwIfAborted();
@@ -101,6 +104,8 @@ export async function runAsynchronously(
     trainingSeconds = 0;
     if (version % config.evaluate.every === 0 || version === config.rounds)
       record.evaluated(version, await evaluateFederation(federation, version), time);
+    // Who is at work goes on with the samples that it began with.
+    shifted = { ...shifted, ...(await shiftAfter(version, [federation], () => qualityOf(federation))) };
     onRound?.(version, config.rounds);
   };
 
@@ -138,6 +143,7 @@ export async function runAsynchronously(
     meanStaleness: ages.reduce((sum, age) => sum + age, 0) / ages.length,
     largestStaleness: ages.reduce((most, age) => Math.max(most, age), 0),
     discarded: run.discarded,
+    ...shifted,
   };
 }
 

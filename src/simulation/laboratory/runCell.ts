@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { WideKernels } from "../../protocol/wideKernels.ts";
-import { logitsOf } from "../../round/serverLearning/predictors.ts";
 import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
 import { runStudy, type StudyConfig } from "../studies/table.ts";
 import type { FederationConfig } from "./cellConfig.ts";
@@ -12,10 +11,11 @@ import type { Cell } from "./experimentConfig.ts";
 import { assemble, type Federation, type Surroundings } from "./federation.ts";
 import { ownFigures } from "./heterogeneousFigures.ts";
 import { jacobianOf, marginOf } from "./jacobianOf.ts";
-import { rankingFigures } from "./rankingFigures.ts";
+import { qualityOf, rankingOf } from "./quality.ts";
 import { clockOf } from "./roundClock.ts";
 import { runAsynchronously } from "./runAsynchronously.ts";
 import { runEnsemble } from "./runEnsemble.ts";
+import { shiftAfter } from "./shift.ts";
 import { simulateRound } from "./simulateRound.ts";
 
 export interface CellSurroundings extends Surroundings {
@@ -57,6 +57,7 @@ async function runInRounds(
 ): Promise<Ending["figures"]> {
   const { rounds, evaluate } = federation.config;
   const clock = clockOf(federation);
+  let shifted = {};
   record.evaluated(0, await evaluateFederation(federation, 0), clock?.time);
   for (let round = 1; round <= rounds; round++) {
     signal?.throwIfAborted();
@@ -65,14 +66,15 @@ async function runInRounds(
     clock?.round(facts);
     if (round % evaluate.every === 0 || round === rounds)
       record.evaluated(round, await evaluateFederation(federation, round), clock?.time);
+    shifted = { ...shifted, ...(await shiftAfter(round, [federation], () => qualityOf(federation))) };
     onRound?.(round, rounds);
   }
-  return clock?.figures() ?? {};
+  return { ...clock?.figures(), ...shifted };
 }
 
 /** What is measured of the final model alone. */
 export async function endingOf(federation: Federation, figures: Ending["figures"]): Promise<Ending> {
-  const { config, model, master, test } = federation;
+  const { config, master } = federation;
   const { jacobianSamples, marginSamples, ranking } = config.evaluate;
   const parameters = globalModelOf(federation);
   const measuresOwn = config.evaluate.own === true || config.models !== undefined;
@@ -84,9 +86,7 @@ export async function endingOf(federation: Federation, figures: Ending["figures"
       ...(marginSamples !== undefined && parameters !== undefined
         ? { marginDistance: await marginOf(federation, parameters, marginSamples) }
         : {}),
-      ...(ranking === true && parameters !== undefined
-        ? rankingFigures(await logitsOf({ model, parameters }, test), test)
-        : {}),
+      ...(ranking === true ? await rankingOf(federation) : {}),
       ...(measuresOwn ? await ownFigures(federation) : {}),
     },
   };

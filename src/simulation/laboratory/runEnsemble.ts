@@ -12,6 +12,7 @@ import type { Evaluation } from "./evaluateFederation.ts";
 import type { Federation, Member } from "./federation.ts";
 import { rankingFigures } from "./rankingFigures.ts";
 import type { CellSurroundings } from "./runCell.ts";
+import { shiftAfter } from "./shift.ts";
 import { simulateRound } from "./simulateRound.ts";
 
 /** Numbers of malicious members against which predictions are certified. */
@@ -40,6 +41,7 @@ export async function runEnsemble(
   );
   const voters = (): readonly Predictor[] => groups.map(predictorOf);
   let failedGroupRounds = 0;
+  let shifted = {};
   record.evaluated(0, await evaluateVote(federation, config, voters()));
   for (let round = 1; round <= rounds; round++) {
     signal?.throwIfAborted();
@@ -49,6 +51,15 @@ export async function runEnsemble(
     record.ended(...facts);
     if (round % evaluate.every === 0 || round === rounds)
       record.evaluated(round, await evaluateVote(federation, config, voters()));
+    shifted = {
+      ...shifted,
+      ...(await shiftAfter(round, [federation, ...groups], async () => ({
+        accuracy: (await evaluateVote(federation, config, voters())).accuracy,
+        ...(evaluate.ranking === true
+          ? rankingOfVotes(await ensembleVotes(voters(), federation.test), federation)
+          : {}),
+      }))),
+    };
     onRound?.(round, rounds);
   }
   const { test, model } = federation;
@@ -65,9 +76,17 @@ export async function runEnsemble(
       ),
       groupAccuracy: alone / groups.length,
       failedGroupRounds,
-      ...(evaluate.ranking === true ? rankingFigures(Float64Array.from(votes.flatMap((row) => [...row])), test) : {}),
+      ...(evaluate.ranking === true ? rankingOfVotes(votes, federation) : {}),
+      ...shifted,
     },
   };
+}
+
+function rankingOfVotes(
+  votes: Awaited<ReturnType<typeof ensembleVotes>>,
+  { test }: Pick<Federation, "test">,
+): Ending["figures"] {
+  return rankingFigures(Float64Array.from(votes.flatMap((row) => [...row])), test);
 }
 
 /** The members of one group with memories of their own, around a model of their own. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { laboratoryOnly } from "../../aggregation/needsOf.ts";
+import { MAX_EXACT_PLAYERS } from "../../incentives/shapley.ts";
 import { laboratoryOnly as clientForLaboratory } from "../../learning/algorithms/laboratoryOnly.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { keepsResidual } from "../../update/codecs.ts";
@@ -75,6 +76,9 @@ function reasonsOf(cell: FederationConfig): string[] {
     schedule === undefined
       ? undefined
       : "members that work without rounds are for the laboratory; the ledger has rounds",
+    cell.shift === undefined
+      ? undefined
+      : "a node trains on one shard; data that change in the middle of a run are for the laboratory",
     cell.servers === undefined
       ? undefined
       : "validators aggregate together, and no server is chosen; leave servers out",
@@ -96,15 +100,21 @@ function reasonsOf(cell: FederationConfig): string[] {
     cell.servers === undefined
       ? undefined
       : "all validators aggregate every round, so none is chosen; leave servers out",
+    cell.shift === undefined
+      ? undefined
+      : "a member's data are one file for the whole run; what changes between rounds is for the laboratory, so leave shift out",
     scoring?.compare === true
       ? "validators score by one method, and exact values to compare with are the laboratory's; leave scoring.compare out"
+      : undefined,
+    scoring?.method === "exact" && members > MAX_EXACT_PLAYERS
+      ? `${members} members; exact scores are of at most ${MAX_EXACT_PLAYERS} updates, and any number may be invited`
       : undefined,
     ...attacks.map((attack) => whyNoMemberFault(attack, attackerCount(attacks[0] as AttackConfig, members))),
   ];
   return reasons.filter((reason) => reason !== undefined);
 }
 
-/** On the chain everyone is invited independently with probability K/N, so a small cohort can be too small. */
+/** On chain everyone is invited independently with probability K/N, so a small cohort can be too small. */
 function cohortRisk({ members, participation }: FederationConfig, least: number): string | undefined {
   const cohort = cohortSize({ members, participation });
   if (cohort >= members) return undefined;
