@@ -111,7 +111,7 @@ export async function runDemo(
   });
   resources.defer(() => sponsor.close());
   const run = await openTheRun(options, admin, deployment, sponsor, heldOut);
-  await writeParticipantFiles(files, run, chain.rpcUrl, options.device);
+  await writeParticipantFiles(files, run, chain.rpcUrl, { device: options.device });
   const ledger = await connectLedger({ endpoint, addresses: deployment.addresses });
   const store = await openStore({
     kind: "helia",

@@ -102,12 +102,19 @@ export async function layOutFederation(options: {
   };
 }
 
+export interface ParticipantOptions {
+  /** Where validators aggregate. */
+  readonly device?: Device;
+  /** What members' machines can do, in their order; undefined where they do not say. */
+  readonly speeds?: readonly (number | undefined)[];
+}
+
 /** Writes what each participant starts from: key file, passphrase, YAML, and a member's own data. */
 export async function writeParticipantFiles(
   files: FederationFiles,
   run: bigint,
   rpcUrl: string,
-  device: Device = "auto",
+  { device = "auto", speeds = [] }: ParticipantOptions = {},
 ): Promise<void> {
   const validatorAddresses = files.validators.map(({ storeAddress }) => storeAddress);
   const common = {
@@ -119,7 +126,7 @@ export async function writeParticipantFiles(
     state: "state",
     pollingMs: 50,
   };
-  for (const member of files.members) {
+  for (const [i, member] of files.members.entries()) {
     await writeKeys(member);
     await writeFile(join(member.folder, "shard.fds"), encodeDataset(member.shard), { mode: 0o600 });
     await writeYaml(member.configFile, {
@@ -134,6 +141,7 @@ export async function writeParticipantFiles(
       data: { kind: "dataset", file: "shard.fds" },
       engine: { kind: "onnxruntime-node" },
       seed: member.name,
+      ...(speeds[i] === undefined ? {} : { resource: speeds[i] }),
     });
   }
   for (const validator of files.validators) {

@@ -3,18 +3,19 @@ import { ConfigError } from "../../protocol/errors.ts";
 import type { Random } from "../../protocol/random.ts";
 import type { AttackConfig } from "./attackConfig.ts";
 
+/** How many of so many members attack. */
+export function attackerCount({ count, fraction = 0 }: AttackConfig, members: number): number {
+  return count ?? Math.floor(fraction * members);
+}
+
 /**
  * The members that attack in a run, drawn once.
  *
  * @param members ids of all members. @returns ascending ids.
  * @throws ConfigError when nobody would attack or nobody would be left.
  */
-export function chooseAttackers(
-  { count, fraction = 0 }: AttackConfig,
-  members: readonly number[],
-  random: Random,
-): number[] {
-  const number = count ?? Math.floor(fraction * members.length);
+export function chooseAttackers(attack: AttackConfig, members: readonly number[], random: Random): number[] {
+  const number = attackerCount(attack, members.length);
   if (number < 1 || number >= members.length)
     throw new ConfigError(
       `${number} attackers among ${members.length} members: one at least must attack, and one be honest.`,

@@ -11,9 +11,13 @@ import type { AttackConfig } from "../attacks/attackConfig.ts";
 import { decorate } from "../decorate.ts";
 import type { Attackers } from "../laboratory/attackers.ts";
 
-/** Why an attack of the laboratory cannot be one node's misbehaviour; undefined for those that can. */
-export function whyNoMemberFault(attack: AttackConfig, members: number): string | undefined {
-  const alone = (attack.count ?? Math.floor((attack.fraction ?? 0) * members)) === 1 || !attack.collusion;
+/**
+ * Why an attack of the laboratory cannot be one node's misbehaviour; undefined for those that can.
+ *
+ * @param attackers how many members carry it out: of several attacks the first says it for all.
+ */
+export function whyNoMemberFault(attack: AttackConfig, attackers: number): string | undefined {
+  const alone = attackers === 1 || !attack.collusion;
   switch (attack.name) {
     case "label-flip":
     case "replay":

@@ -6,16 +6,15 @@ import { startEmbeddedChain } from "../../chain/embeddedChain.ts";
 import { connectLedger } from "../../chain/ledgerClient.ts";
 import type { ContentStore } from "../../protocol/contentStore.ts";
 import { splitMaster } from "../../protocol/grid.ts";
-import { REPUTATION_ONE } from "../../protocol/reputation.ts";
 import { prepareRun } from "../../round/prepareRun.ts";
 import { loadRunContext } from "../../round/runContext.ts";
 import { openStore } from "../../storage/openStore.ts";
 import { type FederationFiles, layOutFederation, writeParticipantFiles } from "../demoFederation.ts";
 import type { Federation } from "../laboratory/federation.ts";
+import { resourceOf } from "../laboratory/simulateRound.ts";
 import type { RunObserver } from "../observeRun.ts";
 import { type OpenedConsortium, openConsortium } from "../openConsortium.ts";
-import { heldOutOf, recipeOf } from "./recipeOf.ts";
-import { cohortOf, leastAccepted } from "./requireRealRun.ts";
+import { heldOutOf, recipeOf, termsOf } from "./recipeOf.ts";
 
 const VALIDATORS = 4;
 const POOL = 10n ** 21n;
@@ -63,30 +62,25 @@ export async function openCell(
   const token = deployment.token as string;
   await admin.mint(token, admin.account, POOL);
   await admin.approve(token, POOL);
-  const capacity = members.length <= 8 ? 8 : 32;
+  const terms = termsOf(config);
   const { run } = await admin.openRun({
     ...prepared,
-    rounds: config.rounds,
-    // The closing round, and rounds to make up for some that fail.
-    maxOpenings: config.rounds + 2 + (config.rounds >> 2),
-    cohort: cohortOf(config),
-    capacity,
-    minAccepted: leastAccepted(config),
+    ...terms,
     commitBlocks: TRAINING_BLOCKS,
     judgeBlocks: PATIENCE_BLOCKS,
     fetchBlocks: PATIENCE_BLOCKS / 2,
     attestBlocks: PATIENCE_BLOCKS,
     viewBlocks: 200,
     challengeBlocks: 5,
-    alphaQ16: Math.floor(config.reputationMemory * REPUTATION_ONE),
     // ω = 0.7 by contribution, the rest by participation.
     omegaQ16: 45_875,
-    verifier: deployment.verifiers[capacity] as string,
+    verifier: deployment.verifiers[terms.capacity] as string,
     token,
     pool: POOL,
     disputeBond: 10n ** 18n,
   });
-  await writeParticipantFiles(files, run, chain.rpcUrl, "cpu");
+  const speeds = members.map(({ id }) => resourceOf(config, id));
+  await writeParticipantFiles(files, run, chain.rpcUrl, { device: "cpu", speeds });
   const ledger = await connectLedger({ endpoint, addresses: deployment.addresses });
   const peers = [sponsorAddress, ...files.validators.map(({ storeAddress }) => storeAddress)];
   const store = await openStore({ kind: "helia", listen: [], peers, swarmKeyFile });

@@ -14,6 +14,7 @@ import { auditAsAuditor } from "../auditAsAuditor.ts";
 import { followRun, settledAndClaimed } from "../followRun.ts";
 import { CellRecord } from "../laboratory/cellRecord.ts";
 import type { CellResult } from "../laboratory/cellResult.ts";
+import type { ScoredRound } from "../laboratory/contributions.ts";
 import { evaluateFederation } from "../laboratory/evaluateFederation.ts";
 import { assemble, type Federation, type Member } from "../laboratory/federation.ts";
 import { endingOf } from "../laboratory/runCell.ts";
@@ -178,6 +179,14 @@ function rememberedBy(members: readonly Member[], { files, observer }: OpenedCel
   );
 }
 
+/** A nat in the units of scores. */
+const SCORE_UNITS = 2 ** 20;
+
+/** What validators attested. How many models that took is theirs to know. */
+function scoredRound(scores: readonly { readonly id: number; readonly score: number }[]): ScoredRound {
+  return { members: scores.map(({ id }) => id), scores: scores.map(({ score }) => score), evaluations: Number.NaN };
+}
+
 /** Writes closed rounds into a cell's record, in the laboratory's terms. */
 class Chronicle {
   readonly #federation: Federation;
@@ -233,7 +242,11 @@ class Chronicle {
   }
 
   #factsOf({ round, outcome, failure, updates }: RoundReport): RoundFacts {
+    const { config } = this.#federation;
     const idOf = (memberId: number): number => this.#memberOf.get(memberId)?.id as number;
+    const scores = updates
+      .filter((update) => update.outcome !== "refused")
+      .map(({ memberId, score }) => ({ id: idOf(memberId), score: Math.round(score * SCORE_UNITS) }));
     const invited = updates.map(({ memberId }) => this.#memberOf.get(memberId) as Member);
     const { attackers } = this.#federation;
     return {
@@ -246,6 +259,7 @@ class Chronicle {
       diverged: new Set<number>(),
       attacked: new Set(invited.map(({ id }) => id).filter((id) => attackers?.acts(id, round))),
       ...(outcome === "failed" ? { failed: failure ?? "unknown" } : {}),
+      ...(outcome === "finalised" && config.scoring !== undefined ? { scored: scoredRound(scores) } : {}),
       uplinkBytes: 0,
       trainingSeconds: this.#trained.secondsOf(round),
     };

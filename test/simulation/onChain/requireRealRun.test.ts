@@ -5,7 +5,8 @@ import { describe, it } from "node:test";
 import { readYaml } from "../../../src/process/readYaml.ts";
 import { ConfigError } from "../../../src/protocol/errors.ts";
 import { cellsOf, parseExperiment } from "../../../src/simulation/laboratory/experimentConfig.ts";
-import { leastAccepted, requireRealRuns } from "../../../src/simulation/onChain/requireRealRun.ts";
+import { leastAccepted } from "../../../src/simulation/onChain/recipeOf.ts";
+import { requireRealRuns } from "../../../src/simulation/onChain/requireRealRun.ts";
 import { onChain } from "../../../src/simulation/onChain/runExperimentOnChain.ts";
 
 const base = {
@@ -39,6 +40,12 @@ describe("cells that run with chain and store", () => {
       garbage: attack({ name: "non-finite" }),
       noisy: attack({ name: "gaussian-noise", collusion: false }),
       corrupted: attack({ name: "weight-corruption", count: 1 }),
+      "one by one": {
+        attack: [
+          { name: "label-flip", count: 1 },
+          { name: "gaussian-noise", count: 1 },
+        ],
+      },
     });
     const cells = cellsOf(possible);
     assert.deepEqual(requireRealRuns(cells), cells);
@@ -64,6 +71,31 @@ describe("cells that run with chain and store", () => {
     ["negation of the mean", attack({ name: "negation", of: "mean" }), /set attack\.of to own/],
     ["scaling by an unknown number", attack({ name: "scaling" }), /set attack\.scale/],
     ["shared randomness", attack({ name: "gaussian-noise" }), /set attack\.collusion to false/],
+    [
+      "shared randomness of the attackers of an earlier attack",
+      {
+        attack: [
+          { name: "label-flip", count: 2 },
+          { name: "weight-corruption", count: 2 },
+        ],
+      },
+      /set attack\.collusion to false/,
+    ],
+    [
+      "several attacks by different attackers",
+      {
+        attack: [
+          { name: "label-flip", count: 2 },
+          { name: "weight-corruption", count: 1 },
+        ],
+      },
+      /carried out by the same attackers; say the same count/,
+    ],
+    [
+      "exact scores of a cohort that may be larger than they take",
+      { members: 16, serverData: { validation: 40 }, scoring: { method: "exact" }, participation: 0.6 },
+      /16 members; exact scores are of at most 10 updates/,
+    ],
     ["samples that nobody was admitted with", attack({ name: "report-inflation" }), /samplesFactor/],
   ];
   for (const [what, change, because] of REFUSED)
