@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { UnlearningRecord } from "./exactReplay.ts";
-import { membershipAuroc } from "./membershipInference.ts";
+import { matchedAuroc, membershipAuroc } from "./membershipInference.ts";
 import type { Head } from "./replayableRun.ts";
 
 /** How far from ½ the area may lie for the member's samples to look like any others. */
@@ -33,6 +33,8 @@ export interface Examined {
   /** Of the forgotten member's samples, and of samples nobody trained on; nats. */
   readonly memberLosses: ArrayLike<number>;
   readonly heldOutLosses: ArrayLike<number>;
+  /** Of both; samples are then compared class by class. */
+  readonly labels?: { readonly member: ArrayLike<number>; readonly heldOut: ArrayLike<number> };
   /** Accuracy on the other members' data, or on a test set. */
   readonly accuracy: number;
 }
@@ -49,14 +51,14 @@ export interface EvidenceInput {
 
 /** The evidence report of an unlearning. */
 export function evidenceOf({ method, member, record, before, after, retrained }: EvidenceInput): UnlearningEvidence {
-  const area = membershipAuroc(after.memberLosses, after.heldOutLosses);
+  const area = areaOf(after);
   return {
     method,
     member,
     record: record ?? null,
     equalsRetrained: retrained === undefined ? null : retrained.digest === after.head.digest,
     membership: {
-      before: membershipAuroc(before.memberLosses, before.heldOutLosses),
+      before: areaOf(before),
       after: area,
       withinLeeway: Math.abs(area - 0.5) <= AUROC_LEEWAY,
       memberSamples: after.memberLosses.length,
@@ -65,6 +67,12 @@ export function evidenceOf({ method, member, record, before, after, retrained }:
     accuracy: { before: before.accuracy, after: after.accuracy, change: after.accuracy - before.accuracy },
     distanceToRetrained: retrained === undefined ? null : relativeDistance(after.head.state, retrained.state),
   };
+}
+
+function areaOf({ memberLosses, heldOutLosses, labels }: Examined): number {
+  if (labels === undefined) return membershipAuroc(memberLosses, heldOutLosses);
+  const held = { losses: heldOutLosses, labels: labels.heldOut };
+  return matchedAuroc({ losses: memberLosses, labels: labels.member }, held).area;
 }
 
 /** ‖a − b‖/‖b‖. */

@@ -90,7 +90,7 @@ export class Examiner {
 }
 
 /** Of one model, or of the majority of several; among equal votes the lowest class wins. */
-async function accuracyOf(voters: readonly Predictor[], dataset: Dataset): Promise<number> {
+export async function accuracyOf(voters: readonly Predictor[], dataset: Dataset): Promise<number> {
   const [first] = voters;
   if (voters.length === 1 && first !== undefined) return accuracy(first.model, first.parameters, dataset);
   const votes = await ensembleVotes(voters, dataset);

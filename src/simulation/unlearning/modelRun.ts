@@ -31,6 +31,8 @@ export interface ModelRunInput {
   readonly rounds: number;
   /** K, drawn anew each round from all N. */
   readonly cohort: number;
+  /** Those of a cohort that take part, where a model is only some members'; all if left out. */
+  readonly members?: readonly number[];
   readonly random: Random;
   readonly kernels?: WideKernels;
 }
@@ -51,7 +53,7 @@ export interface ModelRun extends ReplayableRun {
 
 /** Trains the model and records the run; its rounds are the protocol's, on the exact grid, without coding. */
 export async function recordModelRun(input: ModelRunInput): Promise<ModelRun> {
-  const { model, plan, shards, rounds, cohort, random, kernels } = input;
+  const { model, plan, shards, rounds, cohort, members, random, kernels } = input;
   // Remembers nothing between rounds, so a member's round depends on the head alone.
   const algorithm = localAlgorithm(undefined, plan, model);
   const unit = powerOfTwo(-FRACTION_BITS);
@@ -96,7 +98,7 @@ export async function recordModelRun(input: ModelRunInput): Promise<ModelRun> {
         .sort((a, b) => a - b);
       const updates: { member: number; update: Int32Array }[] = [];
       for (const member of invited) {
-        if (without.includes(member)) continue;
+        if (without.includes(member) || members?.includes(member) === false) continue;
         const delta = await train(member, state, round, random.derive("training", round, member));
         updates.push({ member, update: onGrid(delta) });
       }

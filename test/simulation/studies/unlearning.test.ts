@@ -21,6 +21,9 @@ describe("forgetting a member of a trained model", () => {
     const figures = await unlearning({ ...options, member: 2 }, 1, surroundings);
     assert.deepEqual([figures["replayExact"], figures["replayDistance"]], [1, 0]);
     assert.equal(figures["replayRounds"], 2);
+    // Its group's half of all rounds; the group's model is another one, as good as never trained with it.
+    assert.deepEqual([figures["shardedExact"], figures["shardedDistance"]], [1, 0]);
+    assert.ok((figures["shardedCost"] as number) <= 1 / 2);
     for (const name of ["recomputeDistance", "eraserDistance", "distanceBefore"])
       assert.ok((figures[name] as number) > 0 && (figures[name] as number) < 1, `${name}: ${figures[name]}`);
     for (const [name, value] of Object.entries(figures)) assert.ok(Number.isFinite(value), name);
