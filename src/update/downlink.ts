@@ -52,7 +52,11 @@ export function compressDownlink({ movement, residual, layout, codec, place, ran
   );
   const dice = random && { random, fits: (_: number, value: number): boolean => Math.abs(value) < UPDATE_LIMIT };
   const input = isStochastic(codec) ? onUpdateGrid : Int32Array.from(onUpdateGrid);
-  const payload = encodePayload(input, codec, { place, dice, layout });
+  let payload = encodePayload(input, codec, { place, dice, layout });
+  // The best product of its rank may be larger than what it stands for: half of it then, and the rest waits.
+  const isOffGrid = (): boolean => decodePayload(payload, codec, layout, place).offGrid !== undefined;
+  for (let share = 0.5; codec.name === "low-rank" && isOffGrid(); share /= 2)
+    payload = encodePayload(new Int32Array(onUpdateGrid.map((q) => q * share)), codec, { place, layout });
   const moved = movementOf(payload, { layout, codec, place });
   const left = keepsResidual(codec)
     ? wanted.map((value, j) => value - (moved[j] as number))

@@ -28,7 +28,8 @@ const STEP = 4_096;
 
 /**
  * An update's values straight from its payload, in their encoded form, any number of passes. A pass inflates anew and keeps, beside the memory
- * that it is given, one `Inflation` and at most one block; of a sparse payload two, since its values come after all of its indices.
+ * that it is given, one `Inflation` and at most one block; of a sparse payload two, since its values come after all of its indices; of products one
+ * factor and 65 536 values.
  *
  * The payload was verified; what a pass finds wrong is damage since then, and the pass fails with `DecodeError` or what `frame` throws.
  */

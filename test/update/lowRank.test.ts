@@ -7,6 +7,7 @@ import { modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { CodecConfig } from "../../src/protocol/recipe/codecConfig.ts";
 import { encodeArtifact } from "../../src/update/artifact.ts";
+import { compressDownlink } from "../../src/update/downlink.ts";
 import { encodeLowRank, isProduct, LowRankDecoder, lowRankLength } from "../../src/update/lowRank.ts";
 import { decodePayload, encodePayload } from "../../src/update/payload.ts";
 import { prepareUpdate } from "../../src/update/prepareUpdate.ts";
@@ -207,6 +208,51 @@ describe("low-rank payload", () => {
     for (const [j, e] of step.nextResidual.entries())
       assert.equal(e + (step.decoded[j] as number), Math.fround(delta[j] as number) * 2 ** 18);
     assert.ok(step.clipFactor === 1 && step.clippedCoordinates === 0);
+  });
+
+  it("whatever the content says, it is refused or read the same way whole and in a stream", async () => {
+    const layout = modelLayout([tensor("w", 4, 3), tensor("b", 3)]);
+    const length = lowRankLength(layout, 1);
+    const context = contextFor({ codec: codecOf(1), layout, master: new Float64Array(15) });
+    const small = fc.constantFrom(0, 1, 2, 255, 128);
+    const contents = fc.array(fc.oneof(fc.integer({ min: 0, max: 255 }), small), {
+      minLength: length,
+      maxLength: length,
+    });
+    let accepted = 0;
+    await fc.assert(
+      fc.asyncProperty(contents, fc.integer({ min: 0, max: 41 }), async (content, shift) => {
+        content[0] = shift;
+        content.splice(15, 4, 0, 0, 0, 1);
+        const payload = compress(Uint8Array.from(content));
+        const bytes = encodeArtifact(partsWith({ codec: "low-rank", payload, layoutDigest: toHex(layout.digest) }));
+        const verdict = await verifyArtifact(bytes, commitTo(bytes), context);
+        if ("code" in verdict) {
+          assert.match(verdict.name, /^(MALFORMED|OFF_GRID|COORDINATE_BOUND|NORM_BOUND)$/);
+          if (verdict.name === "MALFORMED") assert.throws(() => decodePayload(payload, codecOf(1), layout));
+          return;
+        }
+        assert.ok(verdict.kind === "update");
+        accepted++;
+        assert.deepEqual(await valuesOf(verdict, [4, 1]), decodePayload(payload, codecOf(1), layout).values);
+      }),
+      { seed: 62, numRuns: 200 },
+    );
+    assert.ok(accepted > 20, String(accepted));
+  });
+
+  it("a downlink of products stays on the grid, and what it leaves out waits", () => {
+    const layout = modelLayout([tensor("w", 4, 4)]);
+    const largest = 2 ** 24 - 1;
+    const movement = Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 0 && i < 15 ? 0 : largest) * 65_536);
+    const { moved, residual } = compressDownlink({
+      movement,
+      residual: new Float64Array(16),
+      layout,
+      codec: codecOf(1),
+    });
+    assert.ok(moved.some((m) => m !== 0) && moved.every((m) => Math.abs(m) < 2 ** 40));
+    for (const [j, m] of moved.entries()) assert.equal(m + (residual[j] as number), movement[j]);
   });
 
   it("asks for the layout", () => {
