@@ -94,15 +94,6 @@ function reasonsOf(cell: FederationConfig): string[] {
     !update.errorFeedback && keepsResidual(codec)
       ? "a node always keeps what its upload left unsaid; leave errorFeedback out"
       : undefined,
-    cell.models === undefined
-      ? undefined
-      : "members with models of their own exchange predictions, and a run has one model; set model",
-    cell.servers === undefined
-      ? undefined
-      : "all validators aggregate every round, so none is chosen; leave servers out",
-    cell.shift === undefined
-      ? undefined
-      : "a member's data are one file for the whole run; what changes between rounds is for the laboratory, so leave shift out",
     scoring?.compare === true
       ? "validators score by one method, and exact values to compare with are the laboratory's; leave scoring.compare out"
       : undefined,

@@ -49,11 +49,11 @@ const OPTIONS: Readonly<Record<string, Mapped | Refused>> = {
   schedule: { change: { schedule: { name: "fedbuff" } }, because: /work without rounds/ },
   servers: {
     change: { servers: { candidates: [{ name: "a", bandwidth: 1e6 }], choose: { name: "fixed", server: "a" } } },
-    because: /all validators aggregate every round/,
+    because: /validators aggregate together/,
   },
   data: { change: { data: { ...base.data, s: 2 } }, to: shards },
   partition: { change: { partition: { kind: "dirichlet", alpha: 0.3 } }, to: shards },
-  shift: { change: { data: { name: "s-iot" }, shift: { after: 0.5 } }, because: /one file for the whole run/ },
+  shift: { change: { data: { name: "s-iot" }, shift: { after: 0.5 } }, because: /a node trains on one shard/ },
   localTest: { change: { localTest: 0.3 }, to: ({ members }) => members.map(({ test }) => test?.size) },
   model: { change: { model: { ...base.model, hidden: [5] } }, to: (federation) => recipe(federation).model },
   models: {
@@ -64,7 +64,7 @@ const OPTIONS: Readonly<Record<string, Mapped | Refused>> = {
       server: { name: "functional" },
       serverData: { samples: 40 },
     },
-    because: /members with models of their own/,
+    because: /architectures of their own \(models\)/,
   },
   training: {
     change: { training: { ...base.training, learningRate: 0.2 } },
