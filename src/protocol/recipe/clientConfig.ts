@@ -86,8 +86,8 @@ export const clientSchema = z.discriminatedUnion("name", [
     name: z.literal("fedeba"),
     /** Gradient alignment: steps h = (1−α)∇F + α·g̃, the mean gradient g̃ travelling beside the model; 0 is none. */
     gradientAlpha: z.number().min(0).lt(1).default(0.5),
-    /** How g̃, taken at the model of the round before, stands for that at the current one: moved there by the member's own gradients, or as it is. */
-    fairGradient: z.enum(["shifted", "received"]).default("shifted"),
+    /** What members send and how they lean to its mean: gradients along the way, by the difference to their own; or those at the received model, as they are. */
+    fairGradient: z.enum(["walked", "received"]).default("walked"),
     /** Model alignment: share of the first step's way in the update; 0 is none, 0.1 usual. */
     modelAlpha: z.number().min(0).lt(1).default(0),
   }),

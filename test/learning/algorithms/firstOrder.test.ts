@@ -275,17 +275,17 @@ describe("SAM", () => {
 });
 
 describe("FedEBA+ at the member", () => {
-  it("shifted: leans by what the mean gradient and its own differed, and remembers its own", async () => {
-    const algorithm = localAlgorithm(config({ name: "fedeba" }), plan(1, 0.1), quadratic());
-    // ∇F = 2 − 1; g̃ − g_i = 3 − 0.5: h = 1 + ½·2.5.
+  it("walked: leans by what the mean gradient and its own differed, sends and remembers that of its data along the way", async () => {
+    const algorithm = localAlgorithm(config({ name: "fedeba" }), plan(2, 0.1), quadratic());
+    // ∇F = 2 − 1; g̃ − g_i = 3 − 0.5: h = 1 + ½·2.5 = 2.25, then 1.775 − 1 + 1.25 = 2.025; of its data (1 + 0.775)/2.
     const local = { gradient: Float32Array.of(0.5) };
     const outcome = await algorithm.train(taskOf(Float32Array.of(2, 3), points(1), { local }));
-    near(outcome.delta, [-0.225, 1 - 3]);
-    near(outcome.local["gradient"] ?? [], [1]);
+    near(outcome.delta, [-0.4275, 0.8875 - 3]);
+    near(outcome.local["gradient"] ?? [], [0.8875]);
     // Without one of its own there is nothing to lean by.
-    near((await algorithm.train(taskOf(Float32Array.of(2, 3), points(1)))).delta, [-0.1, 1 - 3]);
+    near((await algorithm.train(taskOf(Float32Array.of(2, 3), points(1)))).delta, [-0.19, 0.95 - 3]);
   });
-  it("shifted, members alike: leaning changes nothing", async () => {
+  it("walked, members alike: leaning changes nothing", async () => {
     const algorithm = localAlgorithm(config({ name: "fedeba" }), plan(5, 0.1), quadratic());
     const local = { gradient: Float32Array.of(7) };
     const { delta } = await algorithm.train(taskOf(Float32Array.of(2, 7), points(1), { local }));
@@ -293,6 +293,20 @@ describe("FedEBA+ at the member", () => {
       taskOf(Float32Array.of(2), points(1)),
     );
     assert.equal(delta[0], plain.delta[0]);
+  });
+  it("walked: opposed members with many steps come to rest between their data", async () => {
+    const algorithm = localAlgorithm(config({ name: "fedeba" }), plan(50, 0.1), quadratic());
+    const [left, right] = [points(0), points(4)];
+    let state = Float32Array.of(1, 0);
+    let locals = [{}, {}];
+    for (let round = 0; round < 30; round++) {
+      const outcomes = await Promise.all(
+        [left, right].map((shard, i) => algorithm.train(taskOf(state, shard, { local: locals[i] as object }))),
+      );
+      locals = outcomes.map(({ local }) => local);
+      state = state.map((value, i) => value + outcomes.reduce((sum, { delta }) => sum + (delta[i] as number), 0) / 2);
+    }
+    near(state, [2, 0], 1e-3);
   });
   it("sends its gradient at the received model as a difference; received: leans to the mean one as it is", async () => {
     const algorithm = localAlgorithm(config({ name: "fedeba", fairGradient: "received" }), plan(1, 0.1), quadratic());

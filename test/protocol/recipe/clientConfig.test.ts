@@ -15,7 +15,7 @@ describe("client algorithms of a recipe", () => {
       ["moon", { mu: 1, temperature: 0.5, projection: false }],
       ["msdfl", { form: "rademacher", weight: 1e-4, epsilon: 1e-2 }],
       ["hmsdfl", { weight: 1e-3, projections: 1, epsilon: 1e-2, msdflWeight: 1e-4 }],
-      ["fedeba", { gradientAlpha: 0.5, fairGradient: "shifted", modelAlpha: 0 }],
+      ["fedeba", { gradientAlpha: 0.5, fairGradient: "walked", modelAlpha: 0 }],
       ["fedpa", { samples: 5, shrinkage: 0.4, burnIn: 0.5, burnInRounds: 0 }],
       ["sam", { rho: 0.05 }],
     ] as const)
