@@ -151,6 +151,19 @@ test("a downlink may be compressed as well: the model moves by what was sent, an
   assert.ok((both.final.accuracy as number) > (both.points[0]?.accuracy as number) + 0.2);
 });
 
+test("LoRA's products travel as factors: the same model up to rounding, for a fraction of the bytes", async () => {
+  const stack = { rounds: 6, client: { name: "lora", mode: "stack", rank: 4 } };
+  const [dense, factors] = [
+    await runOne(stack),
+    await runOne({ ...stack, update: { codec: { name: "low-rank", rank: 4 } } }),
+  ];
+  assert.ok(
+    factors.traffic.uplinkBytes < 0.7 * dense.traffic.uplinkBytes,
+    `${factors.traffic.uplinkBytes} of ${dense.traffic.uplinkBytes}`,
+  );
+  assert.ok(Math.abs((factors.final.loss as number) - (dense.final.loss as number)) < 1e-3);
+});
+
 test("LoRA's factors are measured as the model they make, and personal models of a strategy as the members'", async () => {
   const naive = await runOne({ rounds: 6, client: { name: "lora", mode: "naive", rank: 4 } });
   assert.ok((naive.final.accuracy as number) > (naive.points[0]?.accuracy as number) + 0.05);
