@@ -13,6 +13,13 @@ const MEASURES: readonly (readonly [string, string, boolean])[] = [
   ["jacobian", "‖J‖²", false],
   ["marginDistance", "margin", false],
   ["epsilon", "ε", false],
+  ["scoreEvaluations", "models a round", false],
+  ["scoreError", "score error", false],
+  ["scoreRank", "score rank", false],
+  ["detectionAtFpr5Before", "found % before", true],
+  ["detectionAtFpr5Shifted", "at the shift", true],
+  ["detectionAtFpr5", "found %", true],
+  ["virtualTime", "virtual s", false],
 ];
 
 /**
