@@ -33,6 +33,7 @@ export function formatUnlearning(report: UnlearningReport): string {
         ],
       ],
     ),
+    "AUROC: how well losses tell its samples from unseen ones (0.5: not at all). others: mean of their own accuracies. distance: to the model trained without it.",
     "",
   );
   if (!membershipTest.memorised)

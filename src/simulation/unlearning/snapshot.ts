@@ -7,15 +7,25 @@ import type { Federation, Member } from "../laboratory/federation.ts";
 import type { StoredRecord, Tensor } from "./recordFile.ts";
 import type { Head } from "./replayableRun.ts";
 
-/** A federation's memory after a round: what the next one depends on beside keyed randomness. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+/** Names of what a run may change. */
+type Changing<T> = {
+  [K in keyof T]-?: Same<{ [P in K]: T[P] }, { -readonly [P in K]: T[P] }> extends true ? K : never;
+}[keyof T];
+
+/**
+ * A federation's memory after a round: what the next one depends on beside keyed randomness. All that changes, so that what is new in a federation
+ * does not compile until snapshots have it; but for data, which only a shift changes, and such runs are not replayed.
+ */
 export interface Snapshot {
   readonly round: number;
-  readonly shared: Pick<Federation, "master" | "previousMaster" | "serverState" | "downlinkResidual" | "downlinkBytes">;
+  readonly shared: Pick<Federation, Exclude<Changing<Federation>, "test">>;
   readonly members: ReadonlyMap<number, Memory>;
 }
 
 /** What is remembered of a member, by it or by the validators. */
-export type Memory = Pick<Member, "local" | "residual" | "reputation" | "contribution" | "ruleState" | "lastKept">;
+export type Memory = Pick<Member, Exclude<Changing<Member>, "shard" | "test">>;
 
 /** Whether a snapshot is all that the next round depends on. Attackers, private accounts and server strategies remember more. */
 export function isWhole({ attackers, privacy, records, server }: Federation): boolean {
