@@ -80,7 +80,7 @@ function encodeProduct(name: string, part: Float64Array, { rows, columns }: Matr
   while (shift < MAX_SHIFT && (powerOfTwo(shift + 1) / scaleU) * largestV <= LEVELS) shift++;
   const scaleV = powerOfTwo(shift) / scaleU;
   const view = new DataView(bytes.buffer);
-  const level = (x: number): number => Math.max(-LEVELS, Math.min(LEVELS, Math.round(x)));
+  const level = (x: number): number => Math.max(-LEVELS, Math.min(LEVELS, Math.floor(x + 0.5)));
   let [anyU, anyV] = [0, 0];
   for (let k = 0; k < rank; k++) {
     const root = roots[k] as number;
