@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ModelConfig } from "../protocol/recipe/modelConfig.ts";
 import { LearningError } from "./errors.ts";
-import { dropoutLayers, vocabularyOf } from "./layout.ts";
-import type { Batch, GradientRequest, Mode } from "./model.ts";
+import { dropoutLayers, featureWidth, vocabularyOf } from "./layout.ts";
+import type { Batch, GradientRequest, Mode, Model } from "./model.ts";
 
 /** Checks shared by every engine, so that a wrong call is refused with the same words whatever runs underneath. */
 
@@ -16,7 +16,23 @@ export function checkLength(what: string, array: { readonly length: number }, ex
   }
 }
 
-export function checkBatch(config: ModelConfig, batch: Batch): void {
+/**
+ * What every pass through a model starts from.
+ *
+ * @throws LearningError WRONG_SHAPE or UNSUPPORTED.
+ */
+export function checkPass(
+  { config, parameterCount }: Pick<Model, "config" | "parameterCount">,
+  parameters: Float32Array,
+  batch: Batch,
+  mode: Mode,
+): void {
+  checkLength("The parameter vector", parameters, parameterCount);
+  checkBatch(config, batch);
+  checkMode(config, mode, batch.size);
+}
+
+function checkBatch(config: ModelConfig, batch: Batch): void {
   if (!Number.isSafeInteger(batch.size) || batch.size < 1) {
     throw new LearningError("WRONG_SHAPE", `A batch has at least one sample; this one has ${batch.size}.`, {
       size: batch.size,
@@ -45,8 +61,14 @@ function checkTokens(config: ModelConfig, features: Float32Array): void {
   );
 }
 
-/** @throws LearningError UNSUPPORTED: a gradient with respect to token ids, which are names and not quantities. */
-export function checkRequest(config: ModelConfig, request: GradientRequest): void {
+/**
+ * @throws LearningError WRONG_SHAPE for cotangents that do not fit the batch; UNSUPPORTED: a gradient with respect to token ids, which are names
+ * and not quantities.
+ */
+export function checkRequest(config: ModelConfig, request: GradientRequest, { size }: Batch): void {
+  const { logits, features } = request.cotangents ?? {};
+  if (logits !== undefined) checkLength("cotangents.logits", logits, size * config.classes);
+  if (features !== undefined) checkLength("cotangents.features", features, size * featureWidth(config));
   if (request.wantInputs !== true || vocabularyOf(config) === undefined) return;
   throw new LearningError(
     "UNSUPPORTED",
@@ -61,7 +83,7 @@ export function checkRequest(config: ModelConfig, request: GradientRequest): voi
  *
  * @throws LearningError UNSUPPORTED, or WRONG_SHAPE for a mask of another length.
  */
-export function checkMode(config: ModelConfig, mode: Mode, size: number): void {
+function checkMode(config: ModelConfig, mode: Mode, size: number): void {
   const layers = dropoutLayers(config);
   if (layers.length === 0 && mode.masks === undefined) return;
   const masks = mode.masks ?? {};

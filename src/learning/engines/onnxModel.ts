@@ -28,7 +28,7 @@ import {
   maskInput,
 } from "../onnx/emit.ts";
 import type { DropoutLayer } from "../operations.ts";
-import { checkBatch, checkLength, checkMode, checkRequest, targetRows } from "../targets.ts";
+import { checkLength, checkPass, checkRequest, targetRows } from "../targets.ts";
 import { trainableNames } from "./requests.ts";
 
 /** What is needed of a runtime; `onnxruntime-node` and `onnxruntime-web` share these types. */
@@ -67,7 +67,7 @@ export class OnnxModel implements Model {
   }
 
   async forward(parameters: Float32Array, batch: Batch, mode: Mode): Promise<ForwardResult> {
-    this.#check(parameters, batch, mode);
+    checkPass(this, parameters, batch, mode);
     const masked = this.#masked(mode);
     const open = await this.#open(`forward ${masked}`, () => emitForward(this.config, this.#extent, masked));
     const step = this.batchSize ?? batch.size;
@@ -91,9 +91,9 @@ export class OnnxModel implements Model {
     request: GradientRequest,
     mode: Mode,
   ): Promise<GradientResult> {
-    this.#check(parameters, batch, mode);
+    checkPass(this, parameters, batch, mode);
     this.#checkFits(batch);
-    checkRequest(this.config, request);
+    checkRequest(this.config, request, batch);
     const variant = this.#variantOf(request, mode);
     const { graph, session } = await this.#open(gradientKey(variant), () =>
       emitGradient(this.config, this.#extent, variant),
@@ -102,16 +102,11 @@ export class OnnxModel implements Model {
     const feeds = this.#feeds(parameters, batch, mode);
     this.#addTargets(feeds, batch, targetRows(this.config, batch, request));
     const { logits: logitCotangent, features: featureCotangent } = request.cotangents ?? {};
-    if (logitCotangent !== undefined) {
-      checkLength("cotangents.logits", logitCotangent, batch.size * this.config.classes);
+    if (logitCotangent !== undefined)
       feeds["logit_cotangent"] = this.#rows(logitCotangent, batch.size, this.config.classes);
-    }
-    if (featureCotangent !== undefined) {
-      checkLength("cotangents.features", featureCotangent, batch.size * this.#featureWidth);
-      // A gradient that stops above the features has no such input.
-      if (graph.inputs.includes("feature_cotangent"))
-        feeds["feature_cotangent"] = this.#rows(featureCotangent, batch.size, this.#featureWidth);
-    }
+    // A gradient that stops above the features has no such input.
+    if (featureCotangent !== undefined && graph.inputs.includes("feature_cotangent"))
+      feeds["feature_cotangent"] = this.#rows(featureCotangent, batch.size, this.#featureWidth);
 
     const results = await session.run(feeds);
     const inputGradient = variant.wantInputs
@@ -131,7 +126,7 @@ export class OnnxModel implements Model {
     { learningRate, momentum }: StepOptions,
     mode: Mode,
   ): Promise<StepResult> {
-    this.#check(state.parameters, batch, mode);
+    checkPass(this, state.parameters, batch, mode);
     this.#checkFits(batch);
     checkLength("velocity", state.velocity, this.parameterCount);
     const variant = { masks: this.#masked(mode), momentum: momentum !== 0 };
@@ -184,12 +179,6 @@ export class OnnxModel implements Model {
       mode.masks?.[name]?.subarray(start * width, (start + size) * width),
     ]);
     return { ...mode, masks: Object.fromEntries(masks) };
-  }
-
-  #check(parameters: Float32Array, batch: Batch, mode: Mode): void {
-    checkLength("The parameter vector", parameters, this.parameterCount);
-    checkBatch(this.config, batch);
-    checkMode(this.config, mode, batch.size);
   }
 
   #checkFits(batch: Batch): void {

@@ -158,5 +158,11 @@ export const attackSchema = z
   });
 
 export type AttackConfig = z.infer<typeof attackSchema>;
+/** A cell's attacks in a list: it states none, one or several. */
+export function attacksOf(attack: AttackConfig | readonly AttackConfig[] | undefined): readonly AttackConfig[] {
+  if (attack === undefined) return [];
+  return "name" in attack ? [attack] : attack;
+}
+
 export type AttackName = AttackConfig["name"];
 export type ConfigOf<N extends AttackName> = Extract<AttackConfig, { readonly name: N }>;

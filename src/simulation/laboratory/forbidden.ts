@@ -6,6 +6,7 @@ import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
 import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
+import { attacksOf } from "../attacks/attackConfig.ts";
 import { attackerCount } from "../attacks/schedule.ts";
 import { cohortSize, type FederationConfig } from "./cellConfig.ts";
 import { MODELS_APART } from "./heterogeneousRules.ts";
@@ -19,9 +20,6 @@ export interface Impossibility {
 }
 
 const attacked = ({ attack }: FederationConfig): boolean => attack !== undefined;
-
-const attacksOf = ({ attack }: FederationConfig) =>
-  Array.isArray(attack) ? attack : attack === undefined ? [] : [attack];
 
 const scheduled = ({ schedule }: FederationConfig): boolean => schedule !== undefined;
 const voting = ({ server }: FederationConfig): boolean => server !== undefined && isEnsemble(server);
@@ -40,7 +38,7 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       "the rule trusts reported losses, so a liar takes all the weight; set its capMads, or take a rule that does not",
   },
   {
-    when: (cell) => new Set(attacksOf(cell).map((attack) => attackerCount(attack, cell.members))).size > 1,
+    when: (cell) => new Set(attacksOf(cell.attack).map((attack) => attackerCount(attack, cell.members))).size > 1,
     because: "several attacks are carried out by the same attackers; say the same count or fraction in each",
   },
   {
@@ -112,7 +110,8 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       "scores are of what the rule alone makes of updates, and the server strategy makes something else of them; take one of both",
   },
   {
-    when: (cell) => cell.privacy?.mode === "distributed" && attacksOf(cell).some(({ name }) => name === "non-finite"),
+    when: (cell) =>
+      cell.privacy?.mode === "distributed" && attacksOf(cell.attack).some(({ name }) => name === "non-finite"),
     because: "updates that are refused take their part of the distributed noise with them; leave the attack out",
   },
   {

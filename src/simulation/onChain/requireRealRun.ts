@@ -4,7 +4,7 @@ import { MAX_EXACT_PLAYERS } from "../../incentives/shapley.ts";
 import { laboratoryOnly as clientForLaboratory } from "../../learning/algorithms/laboratoryOnly.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { keepsResidual } from "../../update/codecs.ts";
-import type { AttackConfig } from "../attacks/attackConfig.ts";
+import { type AttackConfig, attacksOf } from "../attacks/attackConfig.ts";
 import { attackerCount } from "../attacks/schedule.ts";
 import { cohortSize, type FederationConfig } from "../laboratory/cellConfig.ts";
 import type { Cell } from "../laboratory/experimentConfig.ts";
@@ -54,7 +54,7 @@ function nameOf(where: readonly string[]): string {
 function reasonsOf(cell: FederationConfig): string[] {
   const { members, aggregation, update, client, server, privacy, schedule, scoring } = cell;
   const { codec } = update;
-  const attacks = listOf(cell.attack);
+  const attacks = attacksOf(cell.attack);
   const least = leastAccepted(cell);
   const reasons: (string | undefined)[] = [
     laboratoryOnly(aggregation),
@@ -118,10 +118,4 @@ function cohortRisk({ members, participation }: FederationConfig, least: number)
   }
   if (risk <= MAX_COHORT_RISK) return undefined;
   return `participation ${participation} of ${members} members: a cohort has fewer than ${least} members with probability ${risk.toPrecision(2)}, and the ledger allows ${MAX_COHORT_RISK}`;
-}
-
-/** One attack or several. */
-function listOf(attack: FederationConfig["attack"]): readonly AttackConfig[] {
-  if (attack === undefined) return [];
-  return Array.isArray(attack) ? attack : [attack];
 }

@@ -13,7 +13,7 @@ import type {
   StepOptions,
   StepResult,
 } from "../../model.ts";
-import { checkBatch, checkLength, checkMode, checkRequest, targetRows } from "../../targets.ts";
+import { checkLength, checkPass, checkRequest, targetRows } from "../../targets.ts";
 import { trainableNames } from "../requests.ts";
 import type { Answer, ChildChannel } from "./childChannel.ts";
 import type { FloatTensor } from "./safetensors.ts";
@@ -56,7 +56,7 @@ export class ProcessModel implements Model {
   }
 
   async forward(parameters: Float32Array, batch: Batch, mode: Mode): Promise<ForwardResult> {
-    this.#check(parameters, batch, mode);
+    checkPass(this, parameters, batch, mode);
     const answer = await this.#ask(
       "forward",
       {},
@@ -73,21 +73,15 @@ export class ProcessModel implements Model {
     request: GradientRequest,
     mode: Mode,
   ): Promise<GradientResult> {
-    this.#check(parameters, batch, mode);
-    checkRequest(this.config, request);
+    checkPass(this, parameters, batch, mode);
+    checkRequest(this.config, request, batch);
     const trainable = trainableNames(this.layout, request);
     const wantInputs = request.wantInputs ?? false;
     const tensors = this.#inputs(parameters, batch, mode);
     tensors["targets"] = this.#rows(targetRows(this.config, batch, request), batch, this.config.classes);
     const { logits, features } = request.cotangents ?? {};
-    if (logits !== undefined) {
-      checkLength("cotangents.logits", logits, batch.size * this.config.classes);
-      tensors["logit_cotangent"] = this.#rows(logits, batch, this.config.classes);
-    }
-    if (features !== undefined) {
-      checkLength("cotangents.features", features, batch.size * this.#featureWidth);
-      tensors["feature_cotangent"] = this.#rows(features, batch, this.#featureWidth);
-    }
+    if (logits !== undefined) tensors["logit_cotangent"] = this.#rows(logits, batch, this.config.classes);
+    if (features !== undefined) tensors["feature_cotangent"] = this.#rows(features, batch, this.#featureWidth);
     const shapes: Shapes = {
       loss: [],
       ...this.#outputShapes(batch),
@@ -112,7 +106,7 @@ export class ProcessModel implements Model {
     { learningRate, momentum }: StepOptions,
     mode: Mode,
   ): Promise<StepResult> {
-    this.#check(state.parameters, batch, mode);
+    checkPass(this, state.parameters, batch, mode);
     checkLength("velocity", state.velocity, this.parameterCount);
     const tensors = {
       ...this.#inputs(state.parameters, batch, mode),
@@ -128,12 +122,6 @@ export class ProcessModel implements Model {
       velocity: momentum === 0 ? state.velocity : answer("velocity"),
       loss: answer("loss")[0] as number,
     };
-  }
-
-  #check(parameters: Float32Array, batch: Batch, mode: Mode): void {
-    checkLength("The parameter vector", parameters, this.parameterCount);
-    checkBatch(this.config, batch);
-    checkMode(this.config, mode, batch.size);
   }
 
   #inputs(parameters: Float32Array, batch: Batch, mode: Mode): Record<string, FloatTensor> {

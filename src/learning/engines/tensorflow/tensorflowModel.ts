@@ -3,7 +3,7 @@ import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../../protocol/recipe/modelConfig.ts";
 import { featureWidth, modelOutputs, type ParameterTensor, parameterCount, parameterLayout } from "../../layout.ts";
 import type { Batch, ForwardResult, GradientRequest, GradientResult, Mode, Model } from "../../model.ts";
-import { checkBatch, checkLength, checkMode, checkRequest, targetRows } from "../../targets.ts";
+import { checkPass, checkRequest, targetRows } from "../../targets.ts";
 import { trainableNames } from "../requests.ts";
 import { type TensorflowRuntime, useBackend } from "./runtime.ts";
 import { TensorflowOperations } from "./tensorflowOperations.ts";
@@ -35,7 +35,7 @@ export class TensorflowModel implements Model {
   }
 
   async forward(parameters: Float32Array, batch: Batch, mode: Mode): Promise<ForwardResult> {
-    this.#check(parameters, batch, mode);
+    checkPass(this, parameters, batch, mode);
     return this.#inScope(() => read(this.#outputs(this.#given(parameters, batch, mode))));
   }
 
@@ -45,15 +45,12 @@ export class TensorflowModel implements Model {
     request: GradientRequest,
     mode: Mode,
   ): Promise<GradientResult> {
-    this.#check(parameters, batch, mode);
-    checkRequest(this.config, request);
+    checkPass(this, parameters, batch, mode);
+    checkRequest(this.config, request, batch);
     const trainable = trainableNames(this.layout, request);
     const targets = targetRows(this.config, batch, request);
     const { logits: logitCotangent, features: featureCotangent } = request.cotangents ?? {};
-    if (logitCotangent !== undefined)
-      checkLength("cotangents.logits", logitCotangent, batch.size * this.config.classes);
     const width = featureWidth(this.config);
-    if (featureCotangent !== undefined) checkLength("cotangents.features", featureCotangent, batch.size * width);
 
     const { tf } = this.#runtime;
     return this.#inScope(() => {
@@ -98,12 +95,6 @@ export class TensorflowModel implements Model {
 
   async variant(config: ModelConfig): Promise<Model> {
     return new TensorflowModel(this.#runtime, config);
-  }
-
-  #check(parameters: Float32Array, batch: Batch, mode: Mode): void {
-    checkLength("The parameter vector", parameters, this.parameterCount);
-    checkBatch(this.config, batch);
-    checkMode(this.config, mode, batch.size);
   }
 
   /** Works on this engine's backend, in one go; tensors made within are freed, whatever is thrown. */
