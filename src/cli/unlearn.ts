@@ -65,7 +65,7 @@ export async function unlearn(file: string, options: UnlearnOptions): Promise<vo
 /** A folder of its own for each cell and seed. */
 function folderOf({ experiment, labels, seed }: ReturnType<typeof chooseCell>): string {
   const parts = [experiment, ...Object.entries(labels).map(([axis, choice]) => `${axis}-${choice}`), `seed-${seed}`];
-  return parts.join("-").replace(/[^A-Za-z0-9.+_-]+/g, "-");
+  return parts.join("-").replace(/[^\p{L}\p{N}.+_-]+/gu, "-");
 }
 
 /** One line that moves on a terminal, and now and then a line elsewhere. */

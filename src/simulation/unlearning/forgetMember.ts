@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,7 +25,7 @@ import { type Examination, Examiner, meanOf, othersOf } from "./examine.ts";
 import { keepsUploads, type Method, methodsFor, requireForgettable } from "./methods.ts";
 import { eraseStored, recomputeStored } from "./recomputeStored.ts";
 import type { Head, ReplayableRun } from "./replayableRun.ts";
-import { RunFolder, type StoredRoundBody } from "./runFolder.ts";
+import { MANIFEST, RunFolder, type StoredRoundBody } from "./runFolder.ts";
 import { type Snapshot, snapshotWithout } from "./snapshot.ts";
 import { playStored, type StoredRun } from "./storedRun.ts";
 import { type ForgettingProgress, WorkLeft } from "./workLeft.ts";
@@ -64,13 +65,18 @@ export async function forgetMember(options: ForgetOptions): Promise<UnlearningRe
   const { methods, leftOut } = methodsFor(options.method, config);
   const release = await lockFolder(output, "name another --output");
   try {
-    if (again === true)
-      for (const name of await readdir(output))
-        if (/^(?:run|groups)(?:-|$)/.test(name)) await RunFolder.remove(join(output, name));
+    if (again === true) await removeRecords(output);
     return await new Forgetting(options, config).report(methods, leftOut);
   } finally {
     await release();
   }
+}
+
+/** Removes runs that were recorded in a folder, and nothing else of it. */
+async function removeRecords(output: string): Promise<void> {
+  for (const folder of [output, join(output, "groups")])
+    for (const name of await readdir(folder).catch(() => []))
+      if (existsSync(join(folder, name, MANIFEST))) await RunFolder.remove(join(folder, name));
 }
 
 /** The digest of whatever a record depends on. */

@@ -67,7 +67,7 @@ const OBSTACLES: Readonly<Record<Method, readonly Obstacle[]>> = {
     {
       when: hidesUploads,
       because:
-        "single uploads do not exist where only a cohort's noisy sum is published, so nothing can be aggregated again without one of them; take --method exact, or groups and --method sharded",
+        "single uploads do not exist where only a cohort's noisy sum is published, so nothing can be aggregated again without one of them; take --method exact",
     },
   ],
   eraser: [
@@ -75,7 +75,7 @@ const OBSTACLES: Readonly<Record<Method, readonly Obstacle[]>> = {
     {
       when: hidesUploads,
       because:
-        "single uploads do not exist where only a cohort's noisy sum is published, so there are none to calibrate; take --method exact, or groups and --method sharded",
+        "single uploads do not exist where only a cohort's noisy sum is published, so there are none to calibrate; take --method exact",
     },
     {
       when: isPrivate,

@@ -39,7 +39,8 @@ export interface StoredRoundBody {
   readonly uploads: readonly Omit<KeptUpload, "decoded">[];
 }
 
-const MANIFEST = "run.json";
+/** What makes a folder a run's. */
+export const MANIFEST = "run.json";
 
 /**
  * A run on disk: `run.json` (what it is), `round-00001` … (what each round did, with the model after it and the accepted uploads), `snapshot-00000` …

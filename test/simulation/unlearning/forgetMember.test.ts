@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -215,8 +215,10 @@ describe("the records of an unlearning", () => {
     assert.deepEqual(next.earlier, [2]);
     assert.equal(next.before.head, report.retrained.head);
     assert.equal(next.methods[0]?.equalsRetrained, true);
+    await mkdir(join(output, "run-2019"));
     const anew = await forget({}, { output, again: true });
     assert.equal(anew.before.head, report.before.head);
+    assert.ok(existsSync(join(output, "run-2019")), "a folder of somebody else's");
   });
 
   it("are deleted to the end when the process was cut off in between", async () => {
