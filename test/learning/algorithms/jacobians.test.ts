@@ -209,6 +209,18 @@ describe("training with a penalty on Jacobians", () => {
     const damped = await jacobianNorm(model, await trained({ name: "hmsdfl", weight: 3e-3 }), shard, 20);
     assert.ok(damped < 0.9 * plain, `${damped} against ${plain}`);
   });
+  it("HMSDFL's penalty is a mean over projections: more of them are no heavier", async () => {
+    const once = { localSteps: 1, batchSize: 10, learningRate: 1, momentum: 0 };
+    const stepOf = async (client: Record<string, unknown>): Promise<Float32Array> =>
+      (await localAlgorithm(clientSchema.parse(client), once, model).train(taskOf(start, shard))).delta;
+    const plain = await stepOf({ name: "fedavg" });
+    const lengthOf = async (projections: number): Promise<number> => {
+      const step = await stepOf({ name: "hmsdfl", weight: 1, projections });
+      return Math.hypot(...step.map((value, i) => value - (plain[i] as number)));
+    };
+    const [one, sixteen] = [await lengthOf(1), await lengthOf(16)];
+    assert.ok(sixteen > one / 4 && sixteen < 4 * one, `${sixteen} against ${one}`);
+  });
   it("weight 0 is FedAvg, bit for bit", async () => {
     const plain = await trained({ name: "fedavg" });
     for (const name of ["hmsdfl", "msdfl"]) assert.deepEqual(await trained({ name, weight: 0 }), plain);

@@ -82,6 +82,14 @@ describe("FedMeta", () => {
     // θ: −0.5·0.9; a: +0.5·0.9.
     near((await algorithm.train(taskOf(state, points(0, 0)))).delta, [-0.45, 0.45]);
   });
+  it("adapts with as many steps as it says, at the inner rate", async () => {
+    for (const adaptationSteps of [1, 3]) {
+      const client = clientSchema.parse({ name: "fedmeta", innerRate: 0.2, adaptationSteps });
+      const task = taskOf(Float32Array.of(1), points(0, 0));
+      const own = await localAlgorithm(client, PLAN, quadratic()).personalise?.(task);
+      near(own ?? [], [0.8 ** adaptationSteps]);
+    }
+  });
   it("a member's own model has adapted to its shard", async () => {
     const client = clientSchema.parse({ name: "fedmeta", innerRate: 0.2, adaptationSteps: 5 });
     const own = await localAlgorithm(client, PLAN, model).personalise?.(taskOf(start, shard));

@@ -96,6 +96,12 @@ describe("who attacks, and when", () => {
     assert.deepEqual(attacked, [13, 14, 25, 26, 37, 38]);
   });
 
+  it("attacks from the round that it says, and in every one after", () => {
+    const config = configOf("negation", { schedule: { from: 3 } });
+    const attacked = [0, 1, 2, 3, 4, 5].filter((round) => attacksIn(config, round, 1, random));
+    assert.deepEqual(attacked, [3, 4, 5]);
+  });
+
   it("attacks with a probability, together or each for itself", () => {
     const rounds = Array.from({ length: 1_000 }, (_, round) => round);
     const when = (collusion: boolean, member: number) =>

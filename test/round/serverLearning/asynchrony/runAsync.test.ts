@@ -55,6 +55,7 @@ describe("staleness weights", () => {
     const weights = (policy: AsyncPolicy) =>
       [0, 1, 2, 3, 4, 5, 6].map((staleness) => policy.weigh([{ member: 0, staleness, factor: 1 }])[0]);
     const polynomial = weights(fedBuffPolicy(FEDBUFF));
+    near(weights(fedBuffPolicy({ ...FEDBUFF, stepSize: 0.25 }))[1], Math.SQRT1_2 / 4);
     for (const [a, expected] of [1, Math.SQRT1_2, 1 / Math.sqrt(3), 0.5].entries()) near(polynomial[a], expected);
     const hinge = asyncSchema.parse({ name: "fedasync", mixing: 1, staleness: { decay: "hinge" } });
     const [zero, , , , four, five, six] = weights(fedAsyncPolicy(hinge as Named<"fedasync">));

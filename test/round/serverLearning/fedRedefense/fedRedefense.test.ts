@@ -139,7 +139,8 @@ describe("FedREDefense", () => {
     assert.deepEqual(keptByError([0.5, 0.5, 0.5], [1, 1, 1], MAD), [true, true, true]);
     // median .2, MAD .01: .2 + 3·1.4826·.01 = .2445.
     assert.deepEqual(keptByError([0.19, 0.2, 0.21, 0.24, 0.25], [1, 1, 1, 1, 1], MAD), [true, true, true, true, true]);
-    assert.deepEqual(keptByError([0.19, 0.2, 0.21, 0.2, 0.25], [1, 1, 1, 1, 1], MAD), [true, true, true, true, false]);
+    assert.deepEqual(keptByError([0.19, 0.2, 0.21, 0.2, 0.244], [1, 1, 1, 1, 1], MAD), [true, true, true, true, true]);
+    assert.deepEqual(keptByError([0.19, 0.2, 0.21, 0.2, 0.245], [1, 1, 1, 1, 1], MAD), [true, true, true, true, false]);
   });
 
   it("solves its ridge system, and refuses one that is not positive definite", () => {
