@@ -28,7 +28,7 @@ export const cellResultSchema = z.strictObject({
   final: z.strictObject({
     accuracy: measure,
     loss: measure,
-    /** Mean, standard deviation (population), least, and Jain index of the members' accuracies, each with its own model on its own test samples. */
+    /** Mean, standard deviation (population), least, and Jain index of `clients`. */
     clientMean: measure,
     clientStd: measure,
     clientWorst: measure,
@@ -42,7 +42,10 @@ export const cellResultSchema = z.strictObject({
   }),
   /** What a study measured, or a federation beside `final`, by name. */
   figures: z.record(z.string(), z.number()),
-  /** Every member's accuracy in the end, by id. */
+  /**
+   * In the end, the accuracy of each honest member that has test samples of its own, ascending in id: with its own model (an ensemble's vote) on
+   * those samples. Empty where members are not measured.
+   */
   clients: z.array(z.number()),
   traffic: z.strictObject({
     /** Bytes of all uploads: payload, and what the record holds of it. */
