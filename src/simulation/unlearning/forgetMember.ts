@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { lockFolder } from "../../process/lockFolder.ts";
 import { toHex, utf8 } from "../../protocol/bytes.ts";
 import { canonicalJson, type Json } from "../../protocol/canonicalJson.ts";
@@ -72,6 +73,12 @@ export async function forgetMember(options: ForgetOptions): Promise<UnlearningRe
   }
 }
 
+/** A model that does not suit its data is the cell's fault. */
+function explain(error: unknown): never {
+  if (!(error instanceof z.ZodError)) throw error;
+  throw new ConfigError(`The cell's model cannot be built.\n${z.prettifyError(error)}`, {}, error);
+}
+
 /** Removes runs that were recorded in a folder, and nothing else of it. */
 async function removeRecords(output: string): Promise<void> {
   for (const folder of [output, join(output, "groups")])
@@ -105,7 +112,7 @@ class Forgetting {
   async report(methods: readonly Method[], leftOut: UnlearningReport["leftOut"]): Promise<UnlearningReport> {
     const { seed, member, surroundings, experiment, labels, keep } = this.#options;
     const config = this.#config;
-    const everybody = await assemble(config, seed, surroundings);
+    const everybody = await assemble(config, seed, surroundings).catch(explain);
     this.#identity = identityOf(config, seed, everybody);
     const groups = groupsIn(config, everybody);
     const group = groups.findIndex((ids) => ids.includes(member));

@@ -63,6 +63,16 @@ describe("forgetting a member of a cell", () => {
     assert.equal(report.holds, true);
   });
 
+  it("gives the same however often snapshots are written", async () => {
+    const heads = new Set<string>();
+    for (const every of [1, 3, 10]) {
+      const { methods, retrained } = await forget({ participation: 0.2 }, { member: 4, every });
+      assert.equal(methods[0]?.replayed?.from, { 1: 4, 3: 4, 10: 1 }[every]);
+      heads.add(methods[0]?.head as string).add(retrained.head);
+    }
+    assert.equal(heads.size, 1);
+  });
+
   it("has nothing to do for a member whose updates never entered", async () => {
     const { firstRound, methods, before, deletion, holds } = await forget({ participation: 0.2 }, { member: 3 });
     assert.deepEqual([firstRound, methods[0]?.clientRounds, methods[0]?.replayed], [null, 0, null]);
@@ -132,6 +142,13 @@ describe("forgetting a member of a cell", () => {
       assert.equal(methods[0]?.equalsRetrained, true);
       assert.deepEqual(methods[0]?.replayed, { from: 1, rounds: 4 });
     }
+  });
+
+  it("is refused in words where the cell's model is none", async () => {
+    await assert.rejects(forget({ model: { kind: "lenet" } }), {
+      code: "BAD_CONFIG",
+      message: /model cannot be built/,
+    });
   });
 
   it("names what privacy promises by itself", async () => {
