@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { judgeClaims } from "../../../src/simulation/laboratory/claims.ts";
 import { cellsOf, parseExperiment } from "../../../src/simulation/laboratory/experimentConfig.ts";
+import { CENTRAL } from "./laboratory.ts";
 import { resultOf } from "./results.ts";
 
 const files = readdirSync("experiments").filter((name) => name.endsWith(".yaml"));
@@ -108,13 +109,7 @@ for (const [name, change, reason] of [
   [
     "privacy with weights by samples",
     {
-      privacy: {
-        mode: "central",
-        clipNorm: 1,
-        noiseMultiplier: 1,
-        budget: { epsilon: 8, delta: 1e-5 },
-        errorFeedback: false,
-      },
+      privacy: CENTRAL,
     },
     /uniform/,
   ],
@@ -122,13 +117,7 @@ for (const [name, change, reason] of [
     "central noise after a robust rule",
     {
       aggregation: { rule: "coordinate-median" },
-      privacy: {
-        mode: "central",
-        clipNorm: 1,
-        noiseMultiplier: 1,
-        budget: { epsilon: 8, delta: 1e-5 },
-        errorFeedback: false,
-      },
+      privacy: CENTRAL,
     },
     /robust|chooses/,
   ],
@@ -158,11 +147,7 @@ for (const [name, change, reason] of [
     {
       aggregation: { rule: "uniform-mean" },
       privacy: {
-        mode: "central",
-        clipNorm: 1,
-        noiseMultiplier: 1,
-        budget: { epsilon: 8, delta: 1e-5 },
-        errorFeedback: false,
+        ...CENTRAL,
         sampling: { kind: "fixed-size", rate: 0.01, published: false },
       },
     },

@@ -1,32 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openCpuKernels } from "../../../src/kernels/cpu/cpuKernels.ts";
+import { test } from "node:test";
 import { runLocalLoop } from "../../../src/learning/algorithms/localLoop.ts";
-import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
 import { accuracy } from "../../../src/learning/evaluate.ts";
-import type { LearningEngine } from "../../../src/learning/model.ts";
 import { splitMaster } from "../../../src/protocol/grid.ts";
-import type { WideKernels } from "../../../src/protocol/wideKernels.ts";
 import type { FederationConfig } from "../../../src/simulation/laboratory/cellConfig.ts";
-import type { CellResult } from "../../../src/simulation/laboratory/cellResult.ts";
 import { globalModelOf, ownPredictors } from "../../../src/simulation/laboratory/evaluateFederation.ts";
-import { type Cell, cellsOf, parseExperiment } from "../../../src/simulation/laboratory/experimentConfig.ts";
 import { assemble, type Federation } from "../../../src/simulation/laboratory/federation.ts";
-import { runCell } from "../../../src/simulation/laboratory/runCell.ts";
 import { simulateRound } from "../../../src/simulation/laboratory/simulateRound.ts";
 import { requireRealRuns } from "../../../src/simulation/onChain/requireRealRun.ts";
-
-let engine: LearningEngine;
-let kernels: WideKernels;
-before(async () => {
-  engine = await createOnnxNodeEngine({ threads: 1 });
-  kernels = await openCpuKernels({ threads: 1 });
-});
-after(async () => {
-  await engine.dispose();
-  await kernels.close();
-});
+import { laboratory, lasting } from "./laboratory.ts";
 
 const MLP = { kind: "mlp", hidden: [16], activation: "tanh" };
 const ROUNDS = 3;
@@ -54,21 +37,11 @@ const base = {
   training: { localEpochs: 2, batchSize: 20, learningRate: 0.2, momentum: 0 },
 };
 const FEDDF = { server: { name: "feddf", steps: 40, learningRate: 0.01 }, model: MLP };
-const cellOf = (change: Record<string, unknown>, from: Record<string, unknown> = base): Cell =>
-  cellsOf(
-    parseExperiment(
-      { name: "made-up", title: "Made up", seeds: [1], base: from, axes: { x: { one: change } } },
-      "made-up.yaml",
-    ),
-  )[0] as Cell;
-const surroundings = () => ({ engine, kernels, dataRoot: "unused" });
-const run = (change: Record<string, unknown>): Promise<CellResult> =>
-  runCell("made-up", cellOf(change), surroundings());
-const lasting = ({ seconds: _, ...result }: CellResult) => result;
+const { cellOf, run, surroundings } = laboratory(base);
 
 async function trained(change: Record<string, unknown>): Promise<Federation> {
   const federation = await assemble(cellOf(change).config as FederationConfig, 1, surroundings());
-  for (let round = 1; round <= ROUNDS; round++) await simulateRound(federation, round, kernels);
+  for (let round = 1; round <= ROUNDS; round++) await simulateRound(federation, round, surroundings().kernels);
   return federation;
 }
 
@@ -153,7 +126,7 @@ test("who is not invited keeps its model, and an attacker's is not among the mea
     1,
     surroundings(),
   );
-  const { invited } = await simulateRound(federation, 1, kernels);
+  const { invited } = await simulateRound(federation, 1, surroundings().kernels);
   assert.equal(invited.length, 3);
   const honest = invited.filter(({ id }) => !federation.attackers?.ids.has(id));
   for (const member of federation.members) assert.equal("model" in member.local, honest.includes(member));
@@ -224,7 +197,7 @@ test("the recipe heterogeneous-models is B17 with three architectures, and E20 w
 });
 
 test("FedAvg's members, asked for their own accuracy, have the model's", async () => {
-  const { figures, final } = await runCell("made-up", cellOf({ evaluate: { own: true } }, ONE_MODEL), surroundings());
+  const { figures, final } = await run({ evaluate: { own: true } }, ONE_MODEL);
   assert.ok(Math.abs((figures["ownAccuracy"] as number) - (final.accuracy as number)) < 1e-12);
   assert.equal(figures["ownEnsembleAccuracy"], final.accuracy);
 });

@@ -1,24 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openCpuKernels } from "../../../src/kernels/cpu/cpuKernels.ts";
-import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import type { LearningEngine } from "../../../src/learning/model.ts";
-import type { WideKernels } from "../../../src/protocol/wideKernels.ts";
+import { test } from "node:test";
 import type { CellResult } from "../../../src/simulation/laboratory/cellResult.ts";
-import { type Cell, cellsOf, parseExperiment } from "../../../src/simulation/laboratory/experimentConfig.ts";
-import { runCell } from "../../../src/simulation/laboratory/runCell.ts";
-
-let engine: LearningEngine;
-let kernels: WideKernels;
-before(async () => {
-  engine = await createOnnxNodeEngine({ threads: 1 });
-  kernels = await openCpuKernels({ threads: 1 });
-});
-after(async () => {
-  await engine.dispose();
-  await kernels.close();
-});
+import { CENTRAL, laboratory, lasting } from "./laboratory.ts";
 
 const base = {
   members: 8,
@@ -28,13 +12,7 @@ const base = {
   model: { kind: "mlp", hidden: [16], activation: "tanh" },
   training: { localEpochs: 1, batchSize: 20, learningRate: 0.2, momentum: 0 },
 };
-const cellOf = (change: Record<string, unknown>): Cell => {
-  const described = { name: "made-up", title: "Made up", seeds: [1], base, axes: { x: { one: change } } };
-  return cellsOf(parseExperiment(described, "made-up.yaml"))[0] as Cell;
-};
-const run = (change: Record<string, unknown>): Promise<CellResult> =>
-  runCell("made-up", cellOf(change), { engine, kernels, dataRoot: "unused" });
-const lasting = ({ seconds: _, ...result }: CellResult) => result;
+const { cellOf, run } = laboratory(base);
 const last = ({ points }: CellResult) => points.at(-1) as CellResult["points"][number];
 
 const SCHEDULES = {
@@ -116,13 +94,7 @@ test("a schedule refuses what needs rounds", async () => {
     [
       {
         aggregation: { rule: "uniform-mean" },
-        privacy: {
-          mode: "central",
-          clipNorm: 1,
-          noiseMultiplier: 1,
-          budget: { epsilon: 8, delta: 1e-5 },
-          errorFeedback: false,
-        },
+        privacy: CENTRAL,
       },
       /privacy/,
     ],

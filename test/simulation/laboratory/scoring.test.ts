@@ -1,25 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openCpuKernels } from "../../../src/kernels/cpu/cpuKernels.ts";
-import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import type { LearningEngine } from "../../../src/learning/model.ts";
-import type { WideKernels } from "../../../src/protocol/wideKernels.ts";
-import type { CellResult } from "../../../src/simulation/laboratory/cellResult.ts";
+import { test } from "node:test";
 import { Contributions } from "../../../src/simulation/laboratory/contributions.ts";
-import { type Cell, cellsOf, parseExperiment } from "../../../src/simulation/laboratory/experimentConfig.ts";
-import { runCell } from "../../../src/simulation/laboratory/runCell.ts";
-
-let engine: LearningEngine;
-let kernels: WideKernels;
-before(async () => {
-  engine = await createOnnxNodeEngine({ threads: 1 });
-  kernels = await openCpuKernels({ threads: 1 });
-});
-after(async () => {
-  await engine.dispose();
-  await kernels.close();
-});
+import { laboratory } from "./laboratory.ts";
 
 const base = {
   members: 5,
@@ -31,12 +14,7 @@ const base = {
   training: { localEpochs: 1, batchSize: 20, learningRate: 0.2, momentum: 0 },
   attack: { name: "free-rider", count: 1, sends: "zero" },
 };
-const cellOf = (change: Record<string, unknown>): Cell => {
-  const described = { name: "made-up", title: "Made up", seeds: [1], base, axes: { x: { one: change } } };
-  return cellsOf(parseExperiment(described, "made-up.yaml"))[0] as Cell;
-};
-const run = (change: Record<string, unknown>): Promise<CellResult> =>
-  runCell("made-up", cellOf(change), { engine, kernels, dataRoot: "unused" });
+const { cellOf, run } = laboratory(base);
 
 const METHODS = {
   exact: { evaluations: 31, error: 0 },

@@ -1,27 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openCpuKernels } from "../../../src/kernels/cpu/cpuKernels.ts";
-import { createOnnxNodeEngine } from "../../../src/learning/engines/onnxNode.ts";
-import type { LearningEngine } from "../../../src/learning/model.ts";
-import type { WideKernels } from "../../../src/protocol/wideKernels.ts";
+import { test } from "node:test";
 import type { FederationConfig } from "../../../src/simulation/laboratory/cellConfig.ts";
-import type { CellResult } from "../../../src/simulation/laboratory/cellResult.ts";
-import { type Cell, cellsOf, parseExperiment } from "../../../src/simulation/laboratory/experimentConfig.ts";
 import { assemble } from "../../../src/simulation/laboratory/federation.ts";
-import { runCell } from "../../../src/simulation/laboratory/runCell.ts";
 import { lastRoundBefore, shiftAfter } from "../../../src/simulation/laboratory/shift.ts";
-
-let engine: LearningEngine;
-let kernels: WideKernels;
-before(async () => {
-  engine = await createOnnxNodeEngine({ threads: 1 });
-  kernels = await openCpuKernels({ threads: 1 });
-});
-after(async () => {
-  await engine.dispose();
-  await kernels.close();
-});
+import { laboratory } from "./laboratory.ts";
 
 const base = {
   members: 4,
@@ -34,17 +17,12 @@ const base = {
   training: { localEpochs: 1, batchSize: 20, learningRate: 0.1, momentum: 0 },
   shift: {},
 };
-const cellOf = (change: Record<string, unknown>): Cell => {
-  const described = { name: "made-up", title: "Made up", seeds: [1], base, axes: { x: { one: change } } };
-  return cellsOf(parseExperiment(described, "made-up.yaml"))[0] as Cell;
-};
-const run = (change: Record<string, unknown>): Promise<CellResult> =>
-  runCell("made-up", cellOf(change), { engine, kernels, dataRoot: "unused" });
+const { cellOf, run, surroundings } = laboratory(base);
 
 test("members keep their devices, and their shards, own tests and the test set change once, after half the rounds", async () => {
   const config = cellOf({}).config as FederationConfig;
   assert.equal(lastRoundBefore(config), 2);
-  const federation = await assemble(config, 1, { engine, dataRoot: "unused" });
+  const federation = await assemble(config, 1, surroundings());
   const [testSet, shards] = [federation.test, federation.members.map(({ shard }) => shard)];
   let measured = 0;
   const measure = async () => ({ n: measured++ });
