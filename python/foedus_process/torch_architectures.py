@@ -36,6 +36,12 @@ def _project(module, width, config):
     return [module.projection1, nn.ReLU(), module.projection2], outputs
 
 
+def _through(steps, x):
+    for step in steps:
+        x = step(x)
+    return x
+
+
 class Adapter(nn.Module):
     """Houlsby's bottleneck: h + up(act(down(h)))."""
 
@@ -174,10 +180,7 @@ class Residual(nn.Module):
         x = self.stem(x.reshape(-1, *self._shape)).relu()
         for block in self._blocks:
             x = block(x)
-        x = x.mean((2, 3))
-        for step in self._projection:
-            x = step(x)
-        return self.head(x)
+        return self.head(_through(self._projection, x.mean((2, 3))))
 
 
 class Recurrent(nn.Module):
@@ -185,7 +188,8 @@ class Recurrent(nn.Module):
         super().__init__()
         self._shape = (config["steps"], config["channels"])
         self.lstm = nn.LSTM(config["channels"], config["hidden"], config["layers"], batch_first=True)
-        self.head = nn.Linear(config["hidden"], config["classes"])
+        self._projection, width = _project(self, config["hidden"], config)
+        self.head = nn.Linear(width, config["classes"])
         self._masked = bool(config.get("dropout"))
         if self._masked:
             for layer in range(config["layers"] - 1):
@@ -193,7 +197,8 @@ class Recurrent(nn.Module):
 
     def forward(self, x):
         x = x.reshape(-1, *self._shape)
-        return self.head((self._layers(x) if self._masked else self.lstm(x)[0])[:, -1])
+        x = (self._layers(x) if self._masked else self.lstm(x)[0])[:, -1]
+        return self.head(_through(self._projection, x))
 
     def _layers(self, x):
         """One layer at a time, with what is dropped between them."""
@@ -243,6 +248,7 @@ class Transformer(nn.Module):
             for number, block in enumerate(self.encoder.layers):
                 block.dropout1 = Mask(f"encoder.layers.{number}.dropout1")
                 block.dropout2 = Mask(f"encoder.layers.{number}.dropout2")
+        self._projection, width = _project(self, width, config)
         self.head = nn.Linear(width, config["classes"])
 
     def train(self, mode=True):
@@ -253,15 +259,17 @@ class Transformer(nn.Module):
         ids = x.long()
         # Finite, so that a text of padding alone has a softmax.
         padding = (ids == 0).float() * -1e9
-        return self.head(_token_mean(self.encoder(self.embedding(ids) + self.position.weight, src_key_padding_mask=padding), ids))
+        x = self.encoder(self.embedding(ids) + self.position.weight, src_key_padding_mask=padding)
+        return self.head(_through(self._projection, _token_mean(x, ids)))
 
 
 class BagOfEmbeddings(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.embedding = nn.Embedding(config["vocabulary"], config["width"])
-        self.head = nn.Linear(config["width"], config["classes"])
+        self._projection, width = _project(self, config["width"], config)
+        self.head = nn.Linear(width, config["classes"])
 
     def forward(self, x):
         ids = x.long()
-        return self.head(_token_mean(self.embedding(ids), ids))
+        return self.head(_through(self._projection, _token_mean(self.embedding(ids), ids)))

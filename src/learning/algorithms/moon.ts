@@ -30,7 +30,7 @@ export function moon(config: ClientConfigOf<"moon">, plan: TrainingPlan, model: 
   const width = "projection" in model.config ? model.config.projection : undefined;
   if (config.projection && width === undefined)
     throw new ConfigError(
-      `This ${model.config.kind} model has no projection head: give an mlp, cnn or resnet model one (projection: 256 in its configuration, 32 for a small model), or leave projection out, and MOON contrasts its penultimate features.`,
+      `This ${model.config.kind} model has no projection head: give it one (projection: 256 in its configuration, 32 for a small model), or leave projection out, and MOON contrasts its penultimate features.`,
       { kind: model.config.kind },
     );
   if (!config.projection && width !== undefined)

@@ -1,30 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import { consumes, permutations, produces } from "../symmetry/symmetryGroup.ts";
-import { type Architecture, type ConfigOf, glorot, linear, linearTensors } from "./architecture.ts";
+import type { Architecture, ConfigOf } from "./architecture.ts";
+import { endingOutputs, endingSymmetries, endingTensors, endingWeight } from "./projection.ts";
+
+type Config = ConfigOf<"bagOfEmbeddings">;
+
+const endingOf = ({ width, classes, projection }: Config) => ({ head: "head", width, classes, projection });
 
 /** The mean of a text's token embeddings, then a linear head (Joulin et al. 2017, without n-grams). Any rotation of the features is a symmetry. */
-export const bagOfEmbeddings: Architecture<ConfigOf<"bagOfEmbeddings">> = {
-  tensors: ({ vocabulary, width, classes }) => [
+export const bagOfEmbeddings: Architecture<Config> = {
+  tensors: (config) => [
     {
       name: "embedding.weight",
-      shape: [vocabulary, width],
+      shape: [config.vocabulary, config.width],
       head: false,
-      initial: { kind: "normal", deviation: 1 / Math.sqrt(width) },
+      initial: { kind: "normal", deviation: 1 / Math.sqrt(config.width) },
     },
-    ...linearTensors("head", width, classes, glorot(width, classes), true),
+    ...endingTensors(endingOf(config)),
   ],
-  featureWidth: ({ width }) => width,
+  featureWidth: ({ width, projection }) => projection ?? width,
   vocabulary: ({ vocabulary }) => vocabulary,
-  forward: (operations, { inputs, width }, input) => {
+  forward: (operations, config, input) => {
+    const { inputs, width } = config;
     const words = operations.embedding(input, operations.parameter("embedding.weight"), width);
     const features = operations.meanOverTokens(words, input, inputs, width);
-    return { logits: linear(operations, "head", features), features };
+    return endingOutputs(operations, endingOf(config), features);
   },
-  symmetryGroups: ({ width }) => {
-    const touches = [produces("embedding.weight", 1), consumes("head.weight", 1)];
+  symmetryGroups: (config) => {
+    const { width } = config;
+    const ending = endingOf(config);
+    const touches = [produces("embedding.weight", 1), consumes(endingWeight(ending), 1)];
     return [
       permutations("features", width, touches),
       { name: "features.linear", size: width, kind: "linear", signs: true, scaling: true, touches },
+      ...endingSymmetries(ending),
     ];
   },
 };

@@ -2,17 +2,12 @@
 import { ConfigError } from "../../protocol/errors.ts";
 import type { DropoutLayer, Operations } from "../operations.ts";
 import { consumes, permutations, produces, type SymmetryGroup } from "../symmetry/symmetryGroup.ts";
-import {
-  type Architecture,
-  type ConfigOf,
-  glorot,
-  linear,
-  linearTensors,
-  type ModelOutputs,
-  type ModelTensor,
-} from "./architecture.ts";
+import type { Architecture, ConfigOf, ModelOutputs, ModelTensor } from "./architecture.ts";
+import { endingOutputs, endingSymmetries, endingTensors, endingWeight } from "./projection.ts";
 
 type Config = ConfigOf<"lstm">;
+
+const endingOf = ({ hidden, classes, projection }: Config) => ({ head: "head", width: hidden, classes, projection });
 
 /** Stacked LSTM layers from zero states; the last layer's last hidden state goes to the head. Names and shapes are those of `torch.nn.LSTM`. */
 export const recurrent: Architecture<Config> = {
@@ -23,7 +18,7 @@ export const recurrent: Architecture<Config> = {
         { inputs: config.inputs, steps: config.steps, channels: config.channels },
       );
     }
-    const { hidden, classes } = config;
+    const { hidden } = config;
     const initial = { kind: "uniform", bound: 1 / Math.sqrt(hidden) } as const;
     const layers = Array.from({ length: config.layers }, (_, l): ModelTensor[] => [
       { name: `lstm.weight_ih_l${l}`, shape: [4 * hidden, l === 0 ? config.channels : hidden], head: false, initial },
@@ -37,10 +32,10 @@ export const recurrent: Architecture<Config> = {
       },
       { name: `lstm.bias_hh_l${l}`, shape: [4 * hidden], head: false, initial: { kind: "zeros" } },
     ]);
-    return [...layers.flat(), ...linearTensors("head", hidden, classes, glorot(hidden, classes), true)];
+    return [...layers.flat(), ...endingTensors(endingOf(config))];
   },
 
-  featureWidth: ({ hidden }) => hidden,
+  featureWidth: ({ hidden, projection }) => projection ?? hidden,
 
   /** Between layers, as in PyTorch: on every step's hidden state. */
   dropoutLayers: ({ layers, steps, hidden, dropout }): DropoutLayer[] =>
@@ -67,18 +62,22 @@ export const recurrent: Architecture<Config> = {
       if (drop !== undefined) x = operations.sequenceDropout(x, drop, config.steps);
     }
     const features = operations.lastStep(x, config.steps, config.hidden);
-    return { logits: linear(operations, "head", features), features };
+    return endingOutputs(operations, endingOf(config), features);
   },
 
   /** Hidden units of a layer: the same permutation in all four gates, in the recurrence and in what reads them. */
-  symmetryGroups: ({ layers, hidden }): SymmetryGroup[] =>
-    Array.from({ length: layers }, (_, l) =>
+  symmetryGroups(config): SymmetryGroup[] {
+    const { layers, hidden } = config;
+    const ending = endingOf(config);
+    const units = Array.from({ length: layers }, (_, l) =>
       permutations(`lstm.l${l}`, hidden, [
         ...["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((name) =>
           produces(`lstm.${name}_l${l}`, 0, { repeats: 4 }),
         ),
         consumes(`lstm.weight_hh_l${l}`, 1),
-        l === layers - 1 ? consumes("head.weight", 1) : consumes(`lstm.weight_ih_l${l + 1}`, 1),
+        consumes(l === layers - 1 ? endingWeight(ending) : `lstm.weight_ih_l${l + 1}`, 1),
       ]),
-    ),
+    );
+    return [...units, ...endingSymmetries(ending)];
+  },
 };

@@ -13,8 +13,11 @@ import {
   type ModelOutputs,
   type ModelTensor,
 } from "./architecture.ts";
+import { endingOutputs, endingSymmetries, endingTensors, endingWeight } from "./projection.ts";
 
 type Config = ConfigOf<"transformer">;
+
+const endingOf = ({ width, classes, projection }: Config) => ({ head: "head", width, classes, projection });
 
 /**
  * Transformer encoder (Vaswani et al. 2017) with learned positions, the mean over tokens and a linear head. Names and shapes of a block are
@@ -23,7 +26,7 @@ type Config = ConfigOf<"transformer">;
  */
 export const transformer: Architecture<Config> = {
   tensors(config): ModelTensor[] {
-    const { inputs, vocabulary, width, heads, feedForward, classes, adapters } = config;
+    const { inputs, vocabulary, width, heads, feedForward, adapters } = config;
     if (width % heads !== 0)
       throw new ConfigError(`A width of ${width} does not split into ${heads} heads of one size.`, { width, heads });
     const table = { kind: "normal", deviation: 1 / Math.sqrt(width) } as const;
@@ -48,11 +51,11 @@ export const transformer: Architecture<Config> = {
       { name: "position.weight", shape: [inputs, width], head: false, initial: table },
       ...inner,
       ...(config.normalisation === "pre" ? norm("encoder.norm", width) : []),
-      ...linearTensors("head", width, classes, glorot(width, classes), true),
+      ...endingTensors(endingOf(config)),
     ];
   },
 
-  featureWidth: ({ width }) => width,
+  featureWidth: ({ width, projection }) => projection ?? width,
   vocabulary: ({ vocabulary }) => vocabulary,
 
   /** On each branch before it is added to the stream. */
@@ -102,7 +105,7 @@ export const transformer: Architecture<Config> = {
     }
     if (normalisation === "pre") x = normalised("encoder.norm", x);
     const features = operations.meanOverTokens(x, input, length, width);
-    return { logits: linear(operations, "head", features), features };
+    return endingOutputs(operations, endingOf(config), features);
   },
 
   symmetryGroups(config): SymmetryGroup[] {
@@ -126,9 +129,10 @@ export const transformer: Architecture<Config> = {
         ...["adapter1", "adapter2"].flatMap((name) => adapterTouches(`${block}.${name}`, adapters)),
       ]),
       ...(config.normalisation === "pre" ? [produces("encoder.norm.weight", 0), produces("encoder.norm.bias", 0)] : []),
-      consumes("head.weight", 1),
+      consumes(endingWeight(endingOf(config)), 1),
     ];
     return [
+      ...endingSymmetries(endingOf(config)),
       permutations("stream", width, stream),
       ...blocks.flatMap((block): SymmetryGroup[] => {
         const projection = [`${block}.self_attn.in_proj_weight`, `${block}.self_attn.in_proj_bias`];

@@ -46,7 +46,7 @@ export const clientSchema = z.discriminatedUnion("name", [
     name: z.literal("moon"),
     mu: strength.default(1),
     temperature: z.number().min(1e-3).max(1e3).default(0.5),
-    /** Contrast the output of the model's projection head (`projection` of mlp, cnn and resnet) instead of the penultimate features. */
+    /** Contrast the output of the model's projection head (`projection` of every kind but logistic) instead of the penultimate features. */
     projection: z.boolean().default(false),
   }),
   z.strictObject({

@@ -89,6 +89,7 @@ export const modelSchema = z.discriminatedUnion("kind", [
     classes,
     /** Between layers. */
     dropout,
+    projection,
   }),
   z.strictObject({
     kind: z.literal("transformer"),
@@ -105,6 +106,7 @@ export const modelSchema = z.discriminatedUnion("kind", [
     dropout,
     /** At the end of each block's two branches, before they are added to the stream. */
     adapters,
+    projection,
   }),
   z.strictObject({
     kind: z.literal("bagOfEmbeddings"),
@@ -112,6 +114,7 @@ export const modelSchema = z.discriminatedUnion("kind", [
     vocabulary,
     width: z.int().min(1).max(4096),
     classes,
+    projection,
   }),
 ]);
 
