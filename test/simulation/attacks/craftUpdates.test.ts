@@ -42,6 +42,10 @@ describe("what attackers send", () => {
       assert.ok((value as number) >= 0.5 && (value as number) <= 1);
   });
 
+  it("replaces the model of all members, their own updates counted", async () => {
+    assert.deepEqual(await sent(configOf("scaling")), { 4: 50, 9: 70 });
+  });
+
   it("without collusion each acts alone", async () => {
     const config = configOf("sybil", { collusion: false });
     assert.deepEqual(await sent(config), { 4: 10, 9: 14 });

@@ -84,7 +84,8 @@ describe("FLCert-P's certificate", () => {
     const certified = sampledCertificate(votes, options);
     // threshold 1 − (.922705 − .063863)/2 = .570579: .583752 passes at m = 5, C(94,10)/C(100,10) = .522305 does not.
     assert.deepEqual(certified, { label: 0, members: 5 });
-    assert.ok(sampledCertificate(votes, { ...options, bounds: 10 }).members <= certified.members);
+    const bounded = (bounds?: number): number => sampledCertificate([48, 2], { ...options, bounds }).members;
+    assert.deepEqual([bounded(), bounded(2), bounded(10), bounded(1_000)], [3, 3, 2, 1]);
     assert.ok(sampledCertificate([48, 2], options).members < certified.members);
     assert.ok(sampledCertificate(votes, { ...options, groupSize: 20 }).members < certified.members);
     assert.equal(sampledCertificate([3, 2], options).members, -1);
