@@ -25,6 +25,8 @@ describe("FedQS", () => {
     assert.deepEqual(policy.start?.(0), { learningRate: 0.1, factor: 1 });
     const arrivals = [0, 1, 2].map((member) => ({ member, staleness: 0, factor: 1 }));
     for (const [k, weight] of policy.weigh(arrivals).entries()) near(weight, (k + 1) / 6);
+    const careful = fedQsPolicy({ ...CONFIG, stepSize: 0.5 }, { samples: () => 1, angle: () => undefined });
+    for (const weight of careful.weigh(arrivals)) near(weight, 1 / 6);
   });
 
   it("slows the fast and unbiased down, speeds the slow up, and lets the biased speak louder", () => {

@@ -133,6 +133,8 @@ describe("FedREDefense", () => {
 
   it("flags free riders and NaN; keeps the best third when everybody is flagged; never flags one of equals", () => {
     assert.deepEqual(keptByError([0.2, 0.2, 1, 0.2], [1, 1, 0, 1], MAD), [true, true, false, true]);
+    // An update of no length is reconstructed as well as any.
+    assert.deepEqual(keptByError([0.2, 0.2, 0], [1, 1e-13, 1], MAD), [true, false, true]);
     assert.deepEqual(keptByError([0.2, Number.NaN, 0.3], [1, 1, 1], FIXED), [true, false, true]);
     assert.deepEqual(keptByError([0.9, 0.7, 0.8, 0.7], [1, 1, 1, 1], FIXED), [false, true, false, true]);
     assert.deepEqual(keptByError([Number.NaN, 0.9], [1, 1], FIXED), [false, true]);
