@@ -298,10 +298,10 @@ describe("FedEBA+ at the member", () => {
     const algorithm = localAlgorithm(config({ name: "fedeba" }), plan(50, 0.1), quadratic());
     const [left, right] = [points(0), points(4)];
     let state = Float32Array.of(1, 0);
-    let locals = [{}, {}];
+    let locals: LocalState[] = [{}, {}];
     for (let round = 0; round < 30; round++) {
       const outcomes = await Promise.all(
-        [left, right].map((shard, i) => algorithm.train(taskOf(state, shard, { local: locals[i] as object }))),
+        [left, right].map((shard, i) => algorithm.train(taskOf(state, shard, { local: locals[i] as LocalState }))),
       );
       locals = outcomes.map(({ local }) => local);
       state = state.map((value, i) => value + outcomes.reduce((sum, { delta }) => sum + (delta[i] as number), 0) / 2);
