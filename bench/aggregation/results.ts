@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
+import { machineSchema } from "../lib/machine.ts";
 
 const positive = z.number().positive();
 const measured = positive.nullable();
@@ -72,16 +73,7 @@ export const resultsSchema = z.strictObject({
   quick: z.boolean(),
   /** Runs behind each median, unless `fewer` says less. */
   repeats: z.int().positive(),
-  machine: z.strictObject({
-    cpu: z.string(),
-    cores: z.int().positive(),
-    memoryGiB: positive,
-    os: z.string(),
-    node: z.string(),
-    gpu: z.string().nullable(),
-    loadBefore: z.number(),
-    loadAfter: z.number(),
-  }),
+  machine: machineSchema,
   /** Null where there is none. */
   numpy: z.strictObject({ python: z.string(), numpy: z.string(), blas: z.string().nullable() }).nullable(),
   rows: z.array(rowSchema),

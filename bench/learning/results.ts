@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
+import { machineSchema } from "../lib/machine.ts";
 
 const positive = z.number().positive();
 
@@ -23,16 +24,7 @@ export const resultsSchema = z.strictObject({
   repeats: z.int().positive(),
   /** Samples of every step. */
   batch: z.int().positive(),
-  machine: z.strictObject({
-    cpu: z.string(),
-    cores: z.int().positive(),
-    memoryGiB: positive,
-    os: z.string(),
-    node: z.string(),
-    gpu: z.string().nullable(),
-    loadBefore: z.number(),
-    loadAfter: z.number(),
-  }),
+  machine: machineSchema,
   /** Null where there is none. `blas`: the library that multiplies its matrices. */
   torch: z.strictObject({ python: z.string(), torch: z.string(), blas: z.string().nullable() }).nullable(),
   /** What the engines call themselves. */

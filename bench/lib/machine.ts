@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
+import { z } from "zod";
 
 /** Where numbers come from. */
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryGiB: number;
-  readonly os: string;
-  readonly node: string;
+export const machineSchema = z.strictObject({
+  cpu: z.string(),
+  cores: z.int().positive(),
+  memoryGiB: z.number().positive(),
+  os: z.string(),
+  node: z.string(),
   /** Null without one, or when it was not asked for. */
-  readonly gpu: string | null;
+  gpu: z.string().nullable(),
   /** Load averages of the last minute. */
-  readonly loadBefore: number;
-  readonly loadAfter: number;
-}
+  loadBefore: z.number(),
+  loadAfter: z.number(),
+});
+export type Machine = z.infer<typeof machineSchema>;
 
 const GIB = 1_073_741_824;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { LENET_5 } from "../../bench/learning/models.ts";
 import { featureWidth, initialiseParameters, parameterCount, parameterLayout } from "../../src/learning/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
 import type { ModelConfig } from "../../src/protocol/recipe/modelConfig.ts";
@@ -48,20 +49,7 @@ describe("parameterLayout", () => {
   });
 
   it("of LeNet-5 is PyTorch's, 61 706 parameters", () => {
-    const config: ModelConfig = {
-      kind: "cnn",
-      inputs: 784,
-      image: { channels: 1, height: 28, width: 28 },
-      convolutions: [
-        { channels: 6, kernel: 5, padding: "same", pool: 2 },
-        { channels: 16, kernel: 5, padding: "valid", pool: 2 },
-      ],
-      pool: "max",
-      hidden: [120, 84],
-      classes: 10,
-      activation: "relu",
-    };
-    assert.deepEqual(shapesOf(config), {
+    assert.deepEqual(shapesOf(LENET_5), {
       "conv1.weight": [6, 1, 5, 5],
       "conv1.bias": [6],
       "conv2.weight": [16, 6, 5, 5],
@@ -73,8 +61,8 @@ describe("parameterLayout", () => {
       "head.weight": [10, 84],
       "head.bias": [10],
     });
-    assert.equal(parameterCount(config), 61_706);
-    assert.equal(featureWidth(config), 84);
+    assert.equal(parameterCount(LENET_5), 61_706);
+    assert.equal(featureWidth(LENET_5), 84);
   });
 
   it("of a signal's network convolves along time only", () => {
