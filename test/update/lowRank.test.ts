@@ -241,6 +241,23 @@ describe("low-rank payload", () => {
     assert.ok(accepted > 20, String(accepted));
   });
 
+  it("WRONG_DIGEST: any other bit than those committed; under a commit of its own it is refused or read, and nothing throws", async () => {
+    const layout = modelLayout([tensor("w", 4, 3), tensor("b", 3)]);
+    const context = contextFor({ codec: codecOf(1), layout, master: new Float64Array(15) });
+    const payload = encodePayload(product(5, 3, 1, 400), codecOf(1), { layout });
+    const honest = encodeArtifact(partsWith({ codec: "low-rank", payload, layoutDigest: toHex(layout.digest) }));
+    const from = honest.length - payload.length;
+    for (let at = from; at < honest.length; at++)
+      for (const bit of [1, 128]) {
+        const bytes = Uint8Array.from(honest);
+        bytes[at] = (bytes[at] as number) ^ bit;
+        const found = await verifyArtifact(bytes, commitTo(honest), context);
+        assert.ok("code" in found && found.name === "WRONG_DIGEST");
+        const own = await verifyArtifact(bytes, commitTo(bytes), context);
+        if ("code" in own) assert.match(own.name, /^(MALFORMED|OFF_GRID|COORDINATE_BOUND|NORM_BOUND)$/);
+      }
+  });
+
   it("a downlink of products stays on the grid, and what it leaves out waits", () => {
     const layout = modelLayout([tensor("w", 4, 4)]);
     const largest = 2 ** 24 - 1;

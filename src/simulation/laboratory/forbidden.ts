@@ -75,6 +75,11 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: "partial work needs to know how fast members are; set resources, e.g. [1, 0.5, 0.2]",
   },
   {
+    when: (cell) => cell.client?.name === "fedprox" && cell.client.partialWork && scheduled(cell),
+    because:
+      "a schedule waits for every member's whole work, so that none of it is partial; leave partialWork or schedule out",
+  },
+  {
     when: ({ privacy, participation, members }) =>
       privacy !== undefined &&
       "sampling" in privacy &&

@@ -141,6 +141,15 @@ for (const [name, change, reason] of [
     /schedule/,
   ],
   ["partial work on machines that nobody knows", { client: { name: "fedprox", partialWork: true } }, /resources/],
+  [
+    "partial work with a schedule that waits",
+    {
+      client: { name: "fedprox", partialWork: true },
+      resources: [1, 0.5],
+      schedule: { name: "fedbuff", buffer: 2 },
+    },
+    /none of it is partial/,
+  ],
   ["tiers of machines that nobody knows", { client: { name: "hmsdfl", tiers: {} } }, /resources/],
   [
     "privacy counted for another sampling than is drawn",
