@@ -14,7 +14,7 @@ import type { Attackers } from "../laboratory/attackers.ts";
 /**
  * Why an attack of the laboratory cannot be one node's misbehaviour; undefined for those that can.
  *
- * @param attackers how many members carry it out: of several attacks the first says it for all.
+ * @param attackers how many members carry it out, with the cell's other attacks.
  */
 export function whyNoMemberFault(attack: AttackConfig, attackers: number): string | undefined {
   const alone = attackers === 1 || !attack.collusion;

@@ -4,7 +4,7 @@ import { MAX_EXACT_PLAYERS } from "../../incentives/shapley.ts";
 import { laboratoryOnly as clientForLaboratory } from "../../learning/algorithms/laboratoryOnly.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { keepsResidual } from "../../update/codecs.ts";
-import { type AttackConfig, attacksOf } from "../attacks/attackConfig.ts";
+import { attacksOf } from "../attacks/attackConfig.ts";
 import { attackerCount } from "../attacks/schedule.ts";
 import { cohortSize, type FederationConfig } from "../laboratory/cellConfig.ts";
 import type { Cell } from "../laboratory/experimentConfig.ts";
@@ -54,7 +54,6 @@ function nameOf(where: readonly string[]): string {
 function reasonsOf(cell: FederationConfig): string[] {
   const { members, aggregation, update, client, server, privacy, schedule, scoring } = cell;
   const { codec } = update;
-  const attacks = attacksOf(cell.attack);
   const least = leastAccepted(cell);
   const reasons: (string | undefined)[] = [
     laboratoryOnly(aggregation),
@@ -100,7 +99,7 @@ function reasonsOf(cell: FederationConfig): string[] {
     scoring?.method === "exact" && members > MAX_EXACT_PLAYERS
       ? `${members} members; exact scores are of at most ${MAX_EXACT_PLAYERS} updates, and any number may be invited`
       : undefined,
-    ...attacks.map((attack) => whyNoMemberFault(attack, attackerCount(attacks[0] as AttackConfig, members))),
+    ...attacksOf(cell.attack).map((attack) => whyNoMemberFault(attack, attackerCount(attack, members))),
   ];
   return reasons.filter((reason) => reason !== undefined);
 }
