@@ -14,7 +14,11 @@ import { difference, joined } from "./vectors.ts";
  * steps taken, and option I c_i⁺ = ∇F_i(w^t) over the whole shard.
  *
  * The server's c travels beside the model. A member sends (K/N)·(c_i⁺ − c_i), so that the mean over a cohort of K adds (1/N)·Σ δc_i; c_i stays
- * with the member, and moves only if its update was kept.
+ * with the member, and moves only if its update was kept. One rule weighs all of an update: under a weighted mean c is Σ (n_i/n)·c_i, for which
+ * the corrections of the weighted members cancel as they do in the paper for equal ones (on S-MIX, Dirichlet 0.1, more even than equal weights).
+ *
+ * Convolutional networks can run away: where no point near by has the gradient c_i − c, local steps do not come to rest. On LeNet it ended below
+ * FedAvg here (docs/experiments.md), as others have found.
  *
  * @throws ConfigError for option II with momentum, an adaptive optimiser or weight decay: the way walked would not be k·η mean gradients.
  */
