@@ -62,3 +62,21 @@ test("the model is measured at the start, every so many rounds, and at the end",
     [0, 2, 4, 5],
   );
 });
+
+test("a contribution is the mean of scores that forgets as the cell says", async () => {
+  const federation = await open({ serverData: { validation: 40 }, scoring: { method: "in-run-1", memory: 0.25 } });
+  let expected: readonly number[] | undefined;
+  for (const round of [1, 2, 3]) {
+    const { scored } = await simulateRound(federation, round, surroundings().kernels);
+    const scores = scored?.scores as readonly number[];
+    assert.ok(scores.some((score) => score !== 0));
+    const before: readonly number[] | undefined = expected;
+    expected = scores.map((now, i) =>
+      before === undefined ? now : Math.round(0.25 * (before[i] as number) + 0.75 * now),
+    );
+    assert.deepEqual(
+      federation.members.map(({ contribution }) => contribution),
+      expected,
+    );
+  }
+});
