@@ -137,7 +137,7 @@ describe("foedus run prepare", () => {
 
     for (const [client, training, message] of [
       [{ name: "scaffold" }, RECIPE.training, /option II .* set momentum to 0/],
-      [{ name: "adapters" }, undefined, /"client\.name" is not valid \(adapters are bottleneck layers/],
+      [{ name: "adapters" }, undefined, /The logistic model has no adapters to train/],
       [{ name: "lora", rank: 1, mode: "naive" }, undefined, /every score would be 0\. Take mode "stack"/],
       [{ name: "partial", local: ["layer1.weight", "layer1.bias"] }, undefined, /members would train alone/],
       [{ name: "functional", samples: 3 }, undefined, /moves predictions and no model/],
