@@ -17,7 +17,7 @@ import type { ScoringConfig } from "../protocol/recipe/scoringConfig.ts";
 import { decodeRecipe, encodeRecipe, privacyOf, type Recipe, serverOptimiserOf } from "../protocol/recipe.ts";
 import { initialServerState } from "../protocol/serverState.ts";
 import { keepsResidual } from "../update/codecs.ts";
-import { isProduct } from "../update/lowRank.ts";
+import { requireProduct } from "../update/lowRank.ts";
 
 /** The recipe as a consortium writes it: the held-out set's names are filled in when it is published. */
 export type RecipeDraft = Omit<Recipe, "scoring"> & {
@@ -61,7 +61,7 @@ export async function prepareRun(
       { client: draft.client?.name, serverOptimiser: draft.serverOptimiser?.name },
     );
   requireResidual(draft);
-  requireProduct(draft);
+  requireProduct(draft.layout, draft.update.codec);
   const publish = async (bytes: Uint8Array): Promise<Hex> => {
     const id = await store.put(bytes);
     await store.serve(id);
@@ -83,15 +83,6 @@ export async function prepareRun(
     initialCheckpointCid: await publish(checkpoint),
     scoring: SCORING[recipe.scoring.mode],
   };
-}
-
-/** A codec of factors for a model that has no tensor to send as factors would be int16 under another name. */
-function requireProduct({ layout, update: { codec } }: Pick<Recipe, "layout" | "update">): void {
-  if (codec.name !== "low-rank" || layout.some(({ shape }) => isProduct(shape, codec.rank))) return;
-  throw new ConfigError(
-    `No tensor of the model is smaller as two factors of rank ${codec.rank}: that takes rank·(rows + columns) < rows·columns, and rank·columns up to 65 536. Lower the rank, or take int16.`,
-    { codec: codec.name, rank: codec.rank },
-  );
 }
 
 /** Where nothing is left unsaid, a recipe that says what becomes of it promises what does not happen. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { truncatedSvd } from "../numerics/truncatedSvd.ts";
-import { DecodeError } from "../protocol/errors.ts";
+import { ConfigError, DecodeError } from "../protocol/errors.ts";
 import { powerOfTwo, UPDATE_LIMIT } from "../protocol/grid.ts";
 import type { ModelLayout, TensorLayout } from "../protocol/layout.ts";
 import { keyedRandom } from "../protocol/random.ts";
+import type { CodecConfig } from "../protocol/recipe/codecConfig.ts";
 import { blockForm, blocksLength, decodeBlocks, encodeBlocks, largestLevel, type OffGridValue } from "./blocks.ts";
 
 /** What of a layout a payload depends on. */
@@ -35,6 +36,15 @@ function matrixOf(shape: readonly number[]): Matrix {
 export function isProduct(shape: readonly number[], rank: number): boolean {
   const { rows, columns } = matrixOf(shape);
   return shape.length > 1 && rank * (rows + columns) < rows * columns && rank * columns <= MOST_HELD;
+}
+
+/** @throws ConfigError for a codec of factors where no tensor is smaller as factors: it would be int16 under another name. */
+export function requireProduct(tensors: readonly Pick<TensorLayout, "shape">[], codec: CodecConfig): void {
+  if (codec.name !== "low-rank" || tensors.some(({ shape }) => isProduct(shape, codec.rank))) return;
+  throw new ConfigError(
+    `No tensor of the model is smaller as two factors of rank ${codec.rank}: that takes rank·(rows + columns) < rows·columns, and rank·columns up to 65 536. Lower the rank, or take int16.`,
+    { codec: codec.name, rank: codec.rank },
+  );
 }
 
 /** Bytes of the inflated content. */

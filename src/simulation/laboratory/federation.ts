@@ -19,6 +19,7 @@ import { isEnsemble, type ServerStrategyConfig } from "../../round/serverLearnin
 import { serverStrategyOf } from "../../round/serverLearning/strategies.ts";
 import type { ServerStrategy } from "../../round/serverLearning/strategy.ts";
 import type { UpdateBounds } from "../../update/clip.ts";
+import { requireProduct } from "../../update/lowRank.ts";
 import { emptyResidual } from "../../update/residual.ts";
 import type { AttackLearner, Symmetry } from "../attacks/attack.ts";
 import type { AttackConfig } from "../attacks/attackConfig.ts";
@@ -124,6 +125,8 @@ export async function assemble(
   // Of models of different architectures nothing travels.
   const shared = architectures === undefined ? model.layout : [];
   const layout = layoutOf(config, shared, probe);
+  requireProduct(layout.tensors, config.update.codec);
+  if (config.update.downlink !== undefined) requireProduct(layout.tensors, config.update.downlink);
   for (const [i, { shard, test }] of hands.entries()) {
     const id = i + 1;
     if (without.includes(id)) continue;

@@ -15,6 +15,7 @@ import { type ClientConfig, clientSchema } from "../../protocol/recipe/clientCon
 import { codecSchema } from "../../protocol/recipe/codecConfig.ts";
 import { movementOnGrid } from "../../round/serverLearning/movementOnGrid.ts";
 import { denseBytes, uploadBytes } from "../../update/byteAccounting.ts";
+import { requireProduct } from "../../update/lowRank.ts";
 import { prepareUpdate } from "../../update/prepareUpdate.ts";
 import { emptyResidual } from "../../update/residual.ts";
 import { movedByMean, trainAll } from "./averagedRounds.ts";
@@ -81,6 +82,7 @@ export const peft: Study<z.output<typeof peftSchema>> = async (options, seed, { 
       group: 0,
     })),
   );
+  requireProduct(layout.tensors, options.codec);
   const unit = powerOfTwo(-FRACTION_BITS);
   const bounds = { maxCoordinate: 16_777_215, maxNormSq: 1n << 80n };
   let master = masterFromFloat(initial, layout);

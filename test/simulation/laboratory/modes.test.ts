@@ -195,3 +195,10 @@ test("candidate servers set the clock and change nothing of what is learned", as
   ] as const)
     assert.throws(() => cellOf({ servers: { candidates, choose: greedy }, ...change }), why);
 });
+
+test("a codec of factors is refused where no tensor is smaller as factors, either way", async () => {
+  const codec = { name: "low-rank", rank: 16 };
+  for (const update of [{ codec }, { downlink: codec }])
+    await assert.rejects(run({ update }), { code: "BAD_CONFIG", message: /No tensor of the model is smaller/ });
+  assert.ok((await run({ update: { codec: { name: "low-rank", rank: 1 } } })).traffic.uplinkBytes > 0);
+});
