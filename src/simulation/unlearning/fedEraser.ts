@@ -30,10 +30,12 @@ export type Calibrate = (member: number, state: Float64Array, round: number, eff
 
 /**
  * FedEraser (spec I3): rebuilds the model without a member from kept updates. They say how far each round went, and a little training from the
- * rebuilt model says where: Ũ_i = ‖U_i‖·Û_i/‖Û_i‖ layer by layer. The first kept round needs no calibration, since its updates were made from the
- * initial model. About keepEvery/effort times faster than training again, and not exact.
+ * rebuilt model says where: Ũ_i = ‖U_i‖·Û_i/‖Û_i‖ layer by layer. Only the first round with updates needs no calibration, since they were made from
+ * the initial model; a later one may be the first kept, but the model had moved before. About keepEvery/effort times faster than training again, and
+ * not exact.
  *
- * @param initial w⁰. @param rounds all of the run's rounds, ascending; those that `keepEvery` leaves out are not looked at.
+ * @param initial w⁰. @param rounds all of the run's rounds, ascending, without updates where a round failed; of those that `keepEvery` leaves out it
+ * matters only whether there were updates.
  * Paper: Liu et al. 2021, "FedEraser: enabling efficient client-level data removal from federated learning models".
  */
 export async function fedEraser(
@@ -44,14 +46,14 @@ export async function fedEraser(
   options: FedEraserOptions,
 ): Promise<Float64Array> {
   let state: Float64Array = Float64Array.from(initial);
-  const kept = rounds
-    .filter((_, t) => t % options.keepEvery === 0)
-    .map(({ round, updates }) => ({ round, updates: updates.filter((stored) => stored.member !== member) }))
-    .filter(({ updates }) => updates.length > 0);
-  for (const [j, stored] of kept.entries()) {
+  const first = rounds.findIndex(({ updates }) => updates.length > 0);
+  for (const [t, { round, updates }] of rounds.entries()) {
+    const others = updates.filter((stored) => stored.member !== member);
+    if (t % options.keepEvery !== 0 || others.length === 0) continue;
+    const stored = { round, updates: others };
     const deltas =
-      j === 0 ? stored.updates.map(({ update }) => update.delta) : await calibrated(state, stored, train, options);
-    const weights = stored.updates.map(({ update }) => update.samples);
+      t === first ? others.map(({ update }) => update.delta) : await calibrated(state, stored, train, options);
+    const weights = others.map(({ update }) => update.samples);
     state = add(state, weightedMean(deltas, weights));
   }
   return state;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AggregationError } from "../../aggregation/aggregationError.ts";
 import { extentOf } from "../../learning/algorithms/batches.ts";
+import { LearningError } from "../../learning/errors.ts";
 import { powerOfTwo } from "../../protocol/grid.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
 import { aggregateRound } from "../laboratory/aggregateRound.ts";
@@ -77,6 +78,9 @@ export interface Erased {
   readonly clientRounds: number;
 }
 
+/** An update in a round that FedEraser does not look at. */
+const UNREAD: KeptUpdate = { delta: new Float64Array(), samples: 0 };
+
 /**
  * FedEraser (spec I3) over a stored run.
  *
@@ -96,22 +100,28 @@ export async function eraseStored(
   const unit = powerOfTwo(-config.update.fractionBits);
   const members = new Map(federation.members.map((one) => [one.id, one]));
   const rounds: StoredRound<KeptUpdate>[] = [];
-  for (const [t, { round }] of run.rounds.entries()) {
-    const { uploads } = t % options.keepEvery === 0 ? await run.folder.round(round) : { uploads: [] };
-    rounds.push({
-      round,
-      updates: uploads.map(({ member: id, decoded, samples }) => ({
-        member: id,
-        update: { delta: Float64Array.from(decoded, (q: number) => q * unit), samples },
-      })),
-    });
+  for (const [t, { round, accepted, failed }] of run.rounds.entries()) {
+    // What a failed round was sent never moved the model.
+    if (failed !== null) rounds.push({ round, updates: [] });
+    else if (t % options.keepEvery !== 0)
+      rounds.push({ round, updates: accepted.map((id) => ({ member: id, update: UNREAD })) });
+    else {
+      const { uploads } = await run.folder.round(round);
+      rounds.push({
+        round,
+        updates: uploads.map(({ member: id, decoded, samples }) => ({
+          member: id,
+          update: { delta: Float64Array.from(decoded, (q: number) => q * unit), samples },
+        })),
+      });
+    }
   }
   let clientRounds = 0;
   const train: Calibrate = async (id, state, round, effort) => {
     signal?.throwIfAborted();
     const { algorithm, shard } = members.get(id) as Member;
     const { steps } = extentOf(config.training, shard.size);
-    const { delta } = await algorithm.train({
+    const task = {
       round,
       state: Float32Array.from(state),
       shard,
@@ -120,10 +130,16 @@ export async function eraseStored(
       participation: cohortSize(config) / config.members,
       resource: resourceOf(config, id),
       maxSteps: Math.max(1, Math.ceil(effort * steps)),
-    });
+    };
     clientRounds += effort;
     onTrained?.(effort);
-    return delta;
+    try {
+      return (await algorithm.train(task)).delta;
+    } catch (error) {
+      if (!(error instanceof LearningError && error.code === "DIVERGED")) throw error;
+      // Who diverges says nothing of where to go: Û = 0.
+      return new Float32Array(layout.size);
+    }
   };
   const [start] = run.heads;
   const state = await fedEraser((start as Head).state.subarray(0, layout.size), rounds, member, train, {

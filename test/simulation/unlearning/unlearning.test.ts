@@ -127,6 +127,25 @@ describe("FedEraser", () => {
     assert.ok(relativeDistance(first, one.state) < 1e-4);
   });
 
+  it("calibrates the first kept round where the model had moved before, by the member alone or in a round left out", async () => {
+    const unit = Float64Array.of(1, 0);
+    const of = (...members: number[]) => members.map((member) => ({ member, update: { delta: unit, samples: 1 } }));
+    const turn = async () => Float64Array.of(0, 3);
+    const erase = async (...rounds: ReturnType<typeof of>[]) => [
+      ...(await fedEraser(
+        new Float64Array(2),
+        rounds.map((updates, t) => ({ round: t + 1, updates })),
+        9,
+        turn,
+        { ...options, layers: [{ offset: 0, size: 2 }] },
+      )),
+    ];
+    assert.deepEqual(await erase(of(1, 9)), [1, 0]);
+    assert.deepEqual(await erase([], [], of(1)), [1, 0]);
+    assert.deepEqual(await erase(of(9), [], of(1)), [0, 1]);
+    assert.deepEqual(await erase([], of(1), of(1)), [0, 1]);
+  });
+
   it("brings the model nearer to training without the member than it was, per client and by the mean", async () => {
     const run = await record({ members: MEMBERS, rounds: 12, cohort: 6 });
     const retrained = await trainWithout(run, 5);
