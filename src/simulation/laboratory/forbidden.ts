@@ -141,6 +141,15 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: `exact scores ask for a model of every coalition, and are for at most ${MAX_EXACT_PLAYERS} members a round; take another scoring.method, and leave scoring.compare out`,
   },
   {
+    when: ({ scoring, privacy, members }) =>
+      (scoring?.method === "exact" || scoring?.compare === true) &&
+      privacy !== undefined &&
+      "sampling" in privacy &&
+      privacy.sampling?.kind === "poisson" &&
+      members > MAX_EXACT_PLAYERS,
+    because: `Poisson sampling may draw everybody, and exact scores are for at most ${MAX_EXACT_PLAYERS} members a round; take another scoring.method, and leave scoring.compare out`,
+  },
+  {
     when: ({ scoring, aggregation }) => scoring?.method === "cosine" && aggregation.rule === "fedatt",
     because: "scores by cosines need one weight for a whole update, and FedAtt has one for each layer; take another",
   },
