@@ -5,7 +5,15 @@ import { type CellResult, cellResultSchema } from "./cellResult.ts";
 import { type Group, groupsOf, type Measure, spreadOf } from "./summary.ts";
 
 /** Measures of a whole group that are not one of a result's own. */
-const DERIVED = ["uplinkShare", "failedRounds", "roundsToTarget", "timeToTarget", "trainingShare", "seconds"] as const;
+const DERIVED = [
+  "uplinkBytes",
+  "uplinkShare",
+  "failedRounds",
+  "roundsToTarget",
+  "timeToTarget",
+  "trainingShare",
+  "seconds",
+] as const;
 const FINAL = Object.keys(cellResultSchema.shape.final.shape) as Measure[];
 
 const labels = z.record(z.string(), z.string());
@@ -95,6 +103,8 @@ function averageOf({ results, spread }: Group, { measure, target = 0 }: Claim): 
   const average = (of: (result: CellResult) => number): number =>
     results.reduce((sum, result) => sum + of(result), 0) / results.length;
   switch (measure as (typeof DERIVED)[number]) {
+    case "uplinkBytes":
+      return average(({ traffic }) => traffic.uplinkBytes);
     case "uplinkShare":
       return average(({ traffic }) => traffic.uplinkBytes / traffic.denseUplinkBytes);
     case "failedRounds":
@@ -107,13 +117,13 @@ function averageOf({ results, spread }: Group, { measure, target = 0 }: Claim): 
       return average((result) => firstAt(result, target)?.round ?? Infinity);
     case "timeToTarget":
       return average((result) => firstAt(result, target)?.time ?? Infinity);
-    default:
-      if (FINAL.includes(measure as Measure)) {
-        const found = spread(measure as Measure);
-        // A seed without a value, one that diverged, is no confirmation.
-        return found?.n === results.length ? found.mean : undefined;
-      }
-      return spreadOf(results.map(({ figures }) => figures[measure] ?? null))?.mean;
+    default: {
+      const found = FINAL.includes(measure as Measure)
+        ? spread(measure as Measure)
+        : spreadOf(results.map(({ figures }) => figures[measure] ?? null));
+      // A seed without a value, one that diverged, is no confirmation.
+      return found?.n === results.length ? found.mean : undefined;
+    }
   }
 }
 

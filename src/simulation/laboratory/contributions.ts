@@ -52,7 +52,8 @@ export class Contributions {
   /**
    * @returns `scoreEvaluations`: models (in-run: gradients) a round; where cells compare, `scoreError` = ‖φ̂ − φ‖/‖φ‖ (spec F6; not of scores without
    * a unit) and `scoreRank`, Spearman's correlation with the exact values; with attackers, `honestBelowAttackers`: honest members that score below one
-   * of them, and `attackersReward`: their share of a pool; and `poolMissing`: what a pool's split leaves over or owes, 0 by the rule. Empty without scores.
+   * of them, and `attackersReward`: their share of a pool; and `poolMissing`: what a pool's split leaves over or owes, 0 by the rule; `poolRefunded`: the
+   * share that goes back to the sponsor, all where nobody scored above 0 in any round. Empty without scores.
    */
   figures(): Figures {
     if (this.#rounds === 0) return {};
@@ -76,6 +77,7 @@ export class Contributions {
     return {
       scoreEvaluations: this.#evaluations / this.#rounds,
       poolMissing: Number(POOL - refund - paid),
+      poolRefunded: Number(refund) / Number(POOL),
       ...(this.#compared
         ? { scoreRank: spearman(own, exact), ...(this.#inNats ? { scoreError: relativeError(own, exact) } : {}) }
         : {}),

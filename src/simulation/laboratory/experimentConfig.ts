@@ -21,34 +21,41 @@ const choices = z.record(
  * An experiment file: a base federation, axes along which it varies, and seeds. Every combination of one choice per axis and one seed is a cell.
  * Choices are merged over the base (objects by key, everything else replaced; null takes a key away), in the order of the axes.
  */
-export const experimentSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,60}$/),
-  title: z.string().min(1).max(200),
-  /** What the experiment asks and what it is measured against. */
-  question: z.string().max(4_000).default(""),
-  /** What its results say, in words, once there are some. */
-  reading: z.string().max(8_000).default(""),
-  seeds: z
-    .array(
-      z
-        .int()
-        .min(0)
-        .max(2 ** 32),
-    )
-    .min(1)
-    .max(1_000)
-    .refine((seeds) => new Set(seeds).size === seeds.length, "each seed once"),
-  base: z.record(z.string(), z.unknown()),
-  axes: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/), choices).default({}),
-  /** The row of acceptance that the claims belong to. */
-  row: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9-]{0,40}$/)
-    .optional(),
-  claims: z.array(claimSchema).default([]),
-  /** Combinations that are left out: every named axis has one of the named choices. */
-  except: z.array(z.record(z.string(), z.union([z.string(), z.array(z.string())]))).default([]),
-});
+export const experimentSchema = z
+  .strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,60}$/),
+    title: z.string().min(1).max(200),
+    /** What the experiment asks and what it is measured against. */
+    question: z.string().max(4_000).default(""),
+    /** What its results say, in words, once there are some. */
+    reading: z.string().max(8_000).default(""),
+    seeds: z
+      .array(
+        z
+          .int()
+          .min(0)
+          .max(2 ** 32),
+      )
+      .min(1)
+      .max(1_000)
+      .refine((seeds) => new Set(seeds).size === seeds.length, "each seed once"),
+    base: z.record(z.string(), z.unknown()),
+    axes: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/), choices).default({}),
+    /** The axis along which every choice is tested against the first, in pairs of seeds, all other choices being equal; left out: the first axis. */
+    compare: z.string().max(31).optional(),
+    /** The row of acceptance that the claims belong to. */
+    row: z
+      .string()
+      .regex(/^[A-Z][A-Z0-9-]{0,40}$/)
+      .optional(),
+    claims: z.array(claimSchema).default([]),
+    /** Combinations that are left out: every named axis has one of the named choices. */
+    except: z.array(z.record(z.string(), z.union([z.string(), z.array(z.string())]))).default([]),
+  })
+  .refine(({ compare, axes }) => compare === undefined || Object.hasOwn(axes, compare), {
+    path: ["compare"],
+    error: "`compare` names no axis of the experiment",
+  });
 
 export type ExperimentConfig = z.infer<typeof experimentSchema>;
 

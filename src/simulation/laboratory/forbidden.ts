@@ -24,6 +24,9 @@ const attacked = ({ attack }: FederationConfig): boolean => attack !== undefined
 const scheduled = ({ schedule }: FederationConfig): boolean => schedule !== undefined;
 const voting = ({ server }: FederationConfig): boolean => server !== undefined && isEnsemble(server);
 
+/** Modes whose updates leave the model's own coordinates as they are (learning/algorithms/lora.ts). */
+const movesFactorsAlone = ({ client }: FederationConfig): boolean => client?.name === "lora" && client.mode !== "stack";
+
 const IMPOSSIBLE: readonly Impossibility[] = [
   ...MODELS_APART,
   {
@@ -52,6 +55,15 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       sendsBeside(client) && serverOptimiser !== undefined && serverOptimiser.name !== "none",
     because:
       "the client algorithm sends tensors beside the model, which a server optimiser would move as if they were updates; leave serverOptimiser out",
+  },
+  {
+    when: (cell) => {
+      const { losses, accuracies } = needsOf(cell.aggregation);
+      const reads = losses === true || accuracies === true || cell.scoring !== undefined || cell.server !== undefined;
+      return movesFactorsAlone(cell) && reads;
+    },
+    because:
+      "scores, server strategies, ensembles and reported losses are of the model's own coordinates, which LoRA moves in mode stack alone; take client.mode stack",
   },
   {
     when: ({ aggregation, server }) => (aggregation.rule === "fltrust") !== (server?.name === "fltrust-root"),

@@ -6,6 +6,9 @@ import type { Impossibility } from "./forbidden.ts";
 
 const apart = ({ models }: FederationConfig): boolean => models !== undefined;
 const distils = ({ server }: FederationConfig): boolean => server?.name === "feddf";
+/** Members keep models of their own and the server makes none of all: it has no student that could be measured. */
+const withoutGlobalModel = (cell: FederationConfig): boolean =>
+  cell.client?.name === "functional" && !(apart(cell) && distils(cell));
 
 /** Attacks on parameters, which do not travel here. */
 const onParameters = (attack: AttackConfig): boolean =>
@@ -54,9 +57,17 @@ export const MODELS_APART: readonly Impossibility[] = [
     because: "the attack is made on one model's parameters, and here none travel; take one on what members send",
   },
   {
-    when: ({ models, model, evaluate }) =>
-      models !== undefined && model === undefined && (evaluate.jacobianSamples > 0 || evaluate.ranking === true),
-    because: "there is no model of all to measure; leave evaluate.jacobianSamples and evaluate.ranking out",
+    when: (cell) => {
+      const { jacobianSamples, marginSamples, ranking } = cell.evaluate;
+      return withoutGlobalModel(cell) && (jacobianSamples > 0 || marginSamples !== undefined || ranking === true);
+    },
+    because:
+      "there is no model of all to measure; leave evaluate.jacobianSamples, evaluate.marginSamples and evaluate.ranking out",
+  },
+  {
+    when: (cell) => withoutGlobalModel(cell) && cell.shift !== undefined,
+    because:
+      "the figures on both sides of the shift are of one model of all, and members keep their own; leave shift out, or take server feddf, whose student is measured",
   },
   {
     when: ({ server, evaluate }) => server !== undefined && isEnsemble(server) && evaluate.own === true,

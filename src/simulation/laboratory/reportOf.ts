@@ -32,7 +32,7 @@ export function reportOf({ experiment, results, missing }: FinishedExperiment): 
     seeds: experiment.seeds,
     groups: groups.map(groupReport),
     claims: missing === 0 ? judgeClaims(experiment.claims, results) : [],
-    comparisons: compare(groups),
+    comparisons: compare(groups, experiment.compare),
   };
 }
 
@@ -101,10 +101,10 @@ function timeCurveOf({ results }: Group): Pick<GroupReport, "timeCurve"> {
   return { timeCurve };
 }
 
-/** Every combination against the first, over the same seeds; the first along the axis that comes first, the others' choices being equal. */
-function compare(groups: readonly Group[]): ComparisonReport[] {
+/** Every combination against the first along one axis (left out: the axis that comes first), over the same seeds, the others' choices being equal. */
+function compare(groups: readonly Group[], along: string | undefined): ComparisonReport[] {
   const axes = Object.keys(groups[0]?.labels ?? {});
-  const [axis] = axes;
+  const axis = along ?? axes[0];
   if (axis === undefined) return [];
   const first = groups[0]?.labels[axis];
   const pairs = groups.flatMap((group) => {

@@ -75,6 +75,27 @@ test("what was not measured does not hold", () => {
   assert.deepEqual(judged({ measure: "jacobian", of: { rule: "krum" }, min: 0 }), { holds: false, value: null });
 });
 
+test("a figure that a seed lacks does not hold, whatever the other seeds say", () => {
+  const labels = { recipe: "fedavg" };
+  const seeds = [resultOf(labels, 1, {}, { figures: { auroc: 0.9 } }), resultOf(labels, 2, {})];
+  const claim = { claim: "ranks well", measure: "auroc", of: labels, min: 0.8 };
+  assert.deepEqual(judgeClaims([claim], seeds), [{ claim: "ranks well", holds: false, value: null, min: 0.8 }]);
+  const nan = resultOf(labels, 2, {}, { figures: { auroc: Number.NaN } });
+  assert.equal(judgeClaims([claim], [seeds[0] as CellResult, nan])[0]?.holds, false);
+  const both = [seeds[0] as CellResult, resultOf(labels, 2, {}, { figures: { auroc: 0.8 } })];
+  assert.equal(judgeClaims([claim], both)[0]?.holds, true);
+});
+
+test("bytes are compared as they were sent", () => {
+  const { holds, value } = judged({
+    measure: "uplinkBytes",
+    of: { rule: "krum", attack: "noise" },
+    ratioTo: { attack: "none" },
+    max: 1.5,
+  });
+  assert.deepEqual({ holds, value }, { holds: true, value: 1.5 });
+});
+
 test("a target that is never reached is infinitely many rounds, and no figure", () => {
   assert.deepEqual(judged({ measure: "roundsToTarget", target: 0.9, of: { rule: "mean" }, max: 5 }), {
     holds: false,

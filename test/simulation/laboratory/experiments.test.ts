@@ -128,6 +128,32 @@ for (const [name, change, reason] of [
     /scoring/,
   ],
   ["scores without samples", { scoring: {} }, /serverData\.validation/],
+  [
+    "LoRA's factors with scores of the base",
+    { client: { name: "lora", mode: "naive", rank: 1 }, scoring: {}, serverData: { validation: 50 } },
+    /mode stack/,
+  ],
+  [
+    "LoRA's factors and an ensemble of bases",
+    { client: { name: "lora", mode: "freezeA", rank: 1 }, server: { name: "flcert-d" } },
+    /mode stack/,
+  ],
+  [
+    "LoRA's factors and a rule that reads losses of the base",
+    {
+      client: { name: "lora", mode: "svd", rank: 1 },
+      aggregation: { rule: "fedeba", parameters: { temperature: 1, prior: "uniform" } },
+    },
+    /mode stack/,
+  ],
+  [
+    "LoRA's factors and a rule that reads accuracies of the base",
+    {
+      client: { name: "lora", mode: "naive", rank: 1 },
+      aggregation: { rule: "fairfed", parameters: { beta: 1, metric: "accuracy" } },
+    },
+    /mode stack/,
+  ],
   ["half of functional aggregation", { server: { name: "functional" } }, /two halves/],
   ["FLTrust without the root that it compares with", { aggregation: { rule: "fltrust" } }, /two halves/],
   [

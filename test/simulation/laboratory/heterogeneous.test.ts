@@ -134,6 +134,13 @@ test("who is not invited keeps its model, and an attacker's is not among the mea
 });
 
 const ONE_MODEL = { ...base, models: undefined, model: MLP, client: undefined, server: undefined };
+const ALIKE = { ...base, models: undefined, model: MLP, localTest: 0.2 };
+const SHIFTED = { data: { name: "s-iot", shift: 0.5 }, shift: {} };
+
+test("what a student can be measured by, FedDF measures", () => {
+  assert.ok(cellOf({ ...FEDDF, ...SHIFTED, evaluate: { jacobianSamples: 10, marginSamples: 10, ranking: true } }));
+  assert.ok(cellOf({}, ALIKE));
+});
 
 for (const [name, change, reason, from] of [
   ["no model at all", {}, /set model, or models/, { ...ONE_MODEL, model: undefined }],
@@ -163,6 +170,18 @@ for (const [name, change, reason, from] of [
   ],
   ["a copy in another order", { attack: { name: "copycat", count: 1, disguise: "permutation" } }, /none travel/],
   ["a Jacobian of no model", { evaluate: { jacobianSamples: 10 } }, /no model of all/],
+  ["margins of no model", { evaluate: { marginSamples: 10 } }, /no model of all/],
+  ["a ranking by no model", { evaluate: { ranking: true } }, /no model of all/],
+  [
+    "a Jacobian of no model where architectures are alike",
+    { evaluate: { jacobianSamples: 10 } },
+    /no model of all/,
+    ALIKE,
+  ],
+  ["margins there", { evaluate: { marginSamples: 10 } }, /no model of all/, ALIKE],
+  ["a ranking there", { evaluate: { ranking: true } }, /no model of all/, ALIKE],
+  ["one model on both sides of a shift", SHIFTED, /leave shift out/],
+  ["one there", SHIFTED, /leave shift out/, ALIKE],
   ["a server optimiser", { serverOptimiser: { name: "fedavgm", learningRate: 1, momentum: 0.9 } }, /tensors beside/],
   ["a schedule", { schedule: { name: "fedbuff" } }, /take one of both/],
   ["scores", { scoring: {}, serverData: { validation: 50 } }, /take one of both/],

@@ -10,6 +10,30 @@ const experiment = parseExperiment(
   { name: "made-up", title: "Made up", seeds: [1, 2], base: {}, axes: { x: { a: {} } } },
   "made-up.yaml",
 );
+
+test("choices are compared along the axis that the experiment names, or else along the first", () => {
+  const axes = { skew: { weak: {}, strong: {} }, recipe: { fedavg: {}, fedprox: {} } };
+  const described = { name: "made-up", title: "Made up", seeds: [1, 2], base: {}, axes };
+  const results = ["weak", "strong"].flatMap((skew) =>
+    ["fedavg", "fedprox"].flatMap((recipe) =>
+      [1, 2].map((seed) => resultOf({ skew, recipe }, seed, { accuracy: 0.5 + 0.1 * seed })),
+    ),
+  );
+  const pairs = (more: { compare?: string }): string[][] =>
+    reportOf({
+      experiment: parseExperiment({ ...described, ...more }, "made-up.yaml"),
+      results,
+      missing: 0,
+    }).comparisons.map(({ left, right }) => [left, right]);
+  assert.deepEqual(pairs({ compare: "recipe" }), [
+    ["weak · fedprox", "weak · fedavg"],
+    ["strong · fedprox", "strong · fedavg"],
+  ]);
+  assert.deepEqual(pairs({}), pairs({ compare: "skew" }));
+  assert.deepEqual(pairs({})[0], ["strong · fedavg", "weak · fedavg"]);
+  assert.throws(() => pairs({ compare: "rule" }), /names no axis/);
+});
+
 const point = (round: number, time: number | null, accuracy: number | null): CellResult["points"][number] => ({
   round,
   time,
