@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Contributions } from "../../../src/simulation/laboratory/contributions.ts";
-import { laboratory } from "./laboratory.ts";
+import { CENTRAL, laboratory } from "./laboratory.ts";
 
 const base = {
   members: 5,
@@ -35,6 +35,7 @@ test("every method scores the free rider last and pays the pool, at its own cost
       assert.equal(figures.scoreEvaluations, evaluations);
     assert.equal(figures.honestBelowAttackers, 0, method);
     assert.equal(figures.poolMissing, 0, method);
+    assert.equal(figures.poolRefunded, 0, method);
     assert.ok((figures.attackersReward as number) < 0.2, method);
     if (error === undefined) assert.equal(figures.scoreError, undefined);
     else assert.ok((figures.scoreError as number) <= error, `${method}: ${figures.scoreError}`);
@@ -63,6 +64,15 @@ test("cosines need no samples; everything else does, and exact values at most te
   refused({ members: 11, scoring: { method: "exact" } }, /at most 10/);
   refused({ members: 11, scoring: { compare: true } }, /at most 10/);
   assert.ok(cellOf({ members: 20, participation: 0.5, scoring: { method: "exact" } }));
+  const poisson = {
+    participation: 0.5,
+    aggregation: { rule: "uniform-mean" },
+    privacy: { ...CENTRAL, sampling: { kind: "poisson", rate: 0.5, published: false } },
+  };
+  for (const scoring of [{ method: "exact" }, { compare: true }]) {
+    refused({ ...poisson, members: 11, scoring }, /Poisson sampling may draw everybody/);
+    assert.ok(cellOf({ ...poisson, members: 10, scoring }));
+  }
   refused({ scoring: { method: "cosine" }, aggregation: FEDATT }, /one weight/);
 });
 
@@ -77,6 +87,7 @@ test("scores of a run are sums over its rounds, and who is absent adds nothing",
   assert.deepEqual(figures, {
     scoreEvaluations: 5.5,
     poolMissing: 0,
+    poolRefunded: 0,
     scoreRank: 1,
     honestBelowAttackers: 0,
     attackersReward: 0,
@@ -89,7 +100,14 @@ test("an honest member below an attacker is counted, and the attacker is paid", 
   assert.deepEqual(contributions.figures(), {
     scoreEvaluations: 0,
     poolMissing: 0,
+    poolRefunded: 0,
     honestBelowAttackers: 1,
     attackersReward: 1,
   });
+});
+
+test("where nobody scores above 0 nothing is paid, which shows as refunded and not as missing", () => {
+  const contributions = new Contributions([1, 2], new Set(), false);
+  contributions.add({ members: [1, 2], scores: [-5, 0], evaluations: 0 });
+  assert.deepEqual(contributions.figures(), { scoreEvaluations: 0, poolMissing: 0, poolRefunded: 1 });
 });
