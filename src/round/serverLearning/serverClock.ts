@@ -32,6 +32,8 @@ interface Pending {
   readonly load: RoundLoad;
   /** When its own work is done, once it has the model; undefined before. */
   readonly computedAt: number | undefined;
+  /** When the servers expect that, who do not see the jitter; undefined before. */
+  readonly expectedAt: number | undefined;
 }
 
 /**
@@ -98,7 +100,7 @@ export class ServerClock {
    */
   advance(round: number, loads: readonly RoundLoad[], stateBytes: number): string | undefined {
     if (loads.length === 0) return undefined;
-    let pending: readonly Pending[] = loads.map((load) => ({ load, computedAt: undefined }));
+    let pending: readonly Pending[] = loads.map((load) => ({ load, computedAt: undefined, expectedAt: undefined }));
     for (;;) {
       const server = this.#serverFor(round, pending);
       const begun = this.#time;
@@ -118,10 +120,12 @@ export class ServerClock {
       }
       this.#failovers += 1;
       this.#time = failure + this.#config.noticeSeconds;
-      pending = arrivals.map(({ load, received, computed }, k) => ({
-        load,
-        computedAt: pending[k]?.computedAt ?? (received <= failure ? computed : undefined),
-      }));
+      pending = arrivals.map(({ load, received, computed }, k) => {
+        const before = pending[k];
+        if (before?.computedAt !== undefined) return before;
+        if (received > failure) return { load, computedAt: undefined, expectedAt: undefined };
+        return { load, computedAt: computed, expectedAt: received + this.#usualSeconds(load.member, round) };
+      });
     }
   }
 
@@ -139,11 +143,11 @@ export class ServerClock {
       this.#selection,
       round,
       candidates.map((one) => ({ ...one, up: !isDown(one, this.#time) })),
-      pending.map(({ load, computedAt }) => ({
+      pending.map(({ load, expectedAt }) => ({
         member: load.member,
         computeSeconds:
-          computedAt === undefined ? this.#usualSeconds(load.member, round) : atLeast0(computedAt - this.#time),
-        bytes: computedAt === undefined ? load.downBytes + load.upBytes : load.upBytes,
+          expectedAt === undefined ? this.#usualSeconds(load.member, round) : atLeast0(expectedAt - this.#time),
+        bytes: expectedAt === undefined ? load.downBytes + load.upBytes : load.upBytes,
       })),
       options,
       this.#random,

@@ -52,6 +52,11 @@ async function byRule(
   accepted: readonly Upload[],
   kernels: WideKernels,
 ): Promise<RoundDecision> {
+  if (accepted.length === 0 && federation.config.privacy?.mode === "central") {
+    // Whether anybody came must not show, and the round has been paid for: the noise is released by itself.
+    move(federation, privately(federation, federation.master, round, []), round);
+    return { kept: [] };
+  }
   const optimiser = serverOptimiserInMemory(federation.config, federation.serverState);
   const { aggregated, after } = await applyRule(
     federation,

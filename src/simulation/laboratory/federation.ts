@@ -28,6 +28,7 @@ import { Attackers } from "./attackers.ts";
 import { type FederationConfig, modelOf } from "./cellConfig.ts";
 import { withOwnFiles } from "./dataRoot.ts";
 import { architecturesOf, type OwnArchitecture, predictionServer } from "./heterogeneous.ts";
+import { joined } from "./joined.ts";
 import { PrivateRecords } from "./privateRecords.ts";
 import { PrivateRun } from "./privateUploads.ts";
 import { takeServerData } from "./serverData.ts";
@@ -74,7 +75,7 @@ export interface Federation {
   readonly members: readonly Member[];
   readonly attackers: Attackers | undefined;
   /** What attacks that optimise a model, or hide behind its symmetries, work with. */
-  readonly attackLearner: AttackLearner | undefined;
+  attackLearner: AttackLearner | undefined;
   readonly symmetry: Symmetry | undefined;
   readonly layout: ModelLayout;
   readonly bounds: UpdateBounds;
@@ -82,7 +83,7 @@ export interface Federation {
   serverState: ServerState;
   /** What compressed downlinks have left unsaid, master grid; undefined where models are sent whole. */
   downlinkResidual: Float64Array | undefined;
-  /** Bytes of the last compressed downlink. */
+  /** Bytes of the last round's compressed downlink, 0 where the round failed; undefined before the first, and where models are sent whole. */
   downlinkBytes: number | undefined;
   /** Learning on the server's side, and what it remembers. */
   readonly server: ServerSide | undefined;
@@ -259,21 +260,6 @@ function openServer(
     random: random.derive("server"),
   });
   return { strategy, state: strategy.initial, personal: undefined };
-}
-
-/** All samples of several shards. */
-function joined(shards: readonly Dataset[]): Dataset {
-  const first = shards[0] as Dataset;
-  const size = shards.reduce((sum, shard) => sum + shard.size, 0);
-  const features = new Float32Array(size * first.inputs);
-  const labels = new Int32Array(size);
-  let at = 0;
-  for (const shard of shards) {
-    features.set(shard.features, at * first.inputs);
-    labels.set(shard.labels, at);
-    at += shard.size;
-  }
-  return { ...first, features, labels, size };
 }
 
 function unlabelledSet({ samples }: ClientConfigOf<"functional">, trusted: Dataset | undefined): UnlabelledSet {

@@ -28,12 +28,15 @@ export function clockOf(federation: Federation): RoundClock | undefined {
     members.map(({ id }) => id),
     random.derive("servers"),
   );
+  // What members fetch at a round's start is what the round before has left: a compressed movement, or first the whole state.
+  let coded = federation.downlinkBytes;
   return {
     get time() {
       return clock.time;
     },
     round({ round, sentBytes = new Map() }) {
-      const downBytes = federation.downlinkBytes ?? FLOAT32_BYTES * layout.size;
+      const downBytes = coded ?? FLOAT32_BYTES * layout.size;
+      coded = federation.downlinkBytes;
       const loads = Array.from(sentBytes, ([member, upBytes]) => ({ member, downBytes, upBytes }));
       const vectors = 1 + Object.keys(federation.serverState).length;
       clock.advance(round, loads, FLOAT64_BYTES * (vectors * layout.size + members.length));

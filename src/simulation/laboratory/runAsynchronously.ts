@@ -24,7 +24,7 @@ import type { Federation, Member } from "./federation.ts";
 import { qualityOf } from "./quality.ts";
 import type { CellSurroundings } from "./runCell.ts";
 import { shiftAfter } from "./shift.ts";
-import { judge, prepareUploads } from "./simulateRound.ts";
+import { judge, prepareUploads, resourceOf } from "./simulateRound.ts";
 
 /** A coded and verified upload, in units of the parameters, and what the member remembers once it has arrived. */
 interface AsyncUpload extends AsyncUpdate {
@@ -79,6 +79,7 @@ export async function runAsynchronously(
       random: random.derive("training", task.number + 1, member.id),
       local: member.local,
       participation: concurrency / members.length,
+      resource: resourceOf(config, member.id),
     });
     trainingSeconds += (performance.now() - started) / 1000;
     const upload = await uploadOf(federation, member, task, outcome, view);
@@ -180,7 +181,7 @@ async function uploadOf(
   received: Float32Array,
 ): Promise<AsyncUpload> {
   const first = task.number < federation.members.length;
-  const prepared = await prepareUploads(federation, task.number + 1, [{ member, outcome }], received);
+  const prepared = await prepareUploads(federation, task.number + 1, [{ member, outcome }], received, task.version + 1);
   const { accepted, refused } = await judge(federation, task.number + 1, prepared, first);
   const upload = accepted[0];
   // Nobody attacks here, so a refusal is a defect of the laboratory and no result.

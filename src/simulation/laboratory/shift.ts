@@ -5,10 +5,12 @@ import type { LoadedData } from "../../data/loadedData.ts";
 import type { Dataset } from "../../protocol/dataset.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import type { Random } from "../../protocol/random.ts";
+import { attackLearner } from "../attacks/attackLearner.ts";
 import type { Figures } from "../studies/study.ts";
 import type { Attackers } from "./attackers.ts";
 import type { FederationConfig } from "./cellConfig.ts";
 import type { Federation } from "./federation.ts";
+import { joined } from "./joined.ts";
 import { takeServerData } from "./serverData.ts";
 
 /** A member's samples: to train on, and its own to be measured on. */
@@ -90,12 +92,17 @@ export async function shiftAfter(
 }
 
 function apply(federation: Federation): void {
-  const { shift } = federation;
+  const { shift, attackers, model } = federation;
   if (shift === undefined) return;
   federation.test = shift.test;
   for (const member of federation.members) {
     const { shard, test } = shift.hands[member.id - 1] as Hand;
     member.shard = shard;
     member.test = test;
+  }
+  // All attackers' samples, also of those in other groups of an ensemble, as before.
+  if (federation.attackLearner !== undefined && attackers !== undefined) {
+    const shards = shift.hands.filter((_, i) => attackers.ids.has(i + 1)).map(({ shard }) => shard);
+    federation.attackLearner = attackLearner(model, joined(shards));
   }
 }

@@ -96,6 +96,8 @@ export async function simulateRound(
     sentBytes: new Map(uploads.map(({ member, prepared }) => [member.id, prepared.payload.length])),
   };
   onAccepted?.(accepted);
+  // Nothing is sent of a model that does not move.
+  if (federation.config.update.downlink !== undefined) federation.downlinkBytes = 0;
   // What has left the members is spent, whatever becomes of the round.
   federation.privacy?.book(round, uploads.length);
   federation.records?.book();
@@ -169,12 +171,18 @@ async function train(
   return { trained, leftOut };
 }
 
-/** What leaves each member: honest updates as a node prepares them, crafted ones in place of the attackers' own. */
+/**
+ * What leaves each member: honest updates as a node prepares them, crafted ones in place of the attackers' own.
+ *
+ * @param round names random streams.
+ * @param version of the model that an update is for, as `lastKept` counts; it differs from `round` where there are no rounds.
+ */
 export async function prepareUploads(
   federation: Federation,
   round: number,
   trained: readonly Trained[],
   state: Float32Array,
+  version = round,
 ): Promise<readonly Upload[]> {
   const { attackers, layout, bounds, config, master, model, previousMaster, privacy, random } = federation;
   const crafted = await attackers?.craft({
@@ -194,7 +202,7 @@ export async function prepareUploads(
     const lie = crafted?.get(member.id);
     const prepared = prepareUpdate({
       delta: lie ?? outcome.delta,
-      residual: agedResidual(member.residual, round - member.lastKept),
+      residual: agedResidual(member.residual, version - member.lastKept),
       master,
       layout,
       codec: config.update.codec,

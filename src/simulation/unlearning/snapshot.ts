@@ -16,11 +16,11 @@ type Changing<T> = {
 
 /**
  * A federation's memory after a round: what the next one depends on beside keyed randomness. All that changes, so that what is new in a federation
- * does not compile until snapshots have it; but for data, which only a shift changes, and such runs are not replayed.
+ * does not compile until snapshots have it; but for data and what attackers learn from them, which only a shift changes, and such runs are not replayed.
  */
 export interface Snapshot {
   readonly round: number;
-  readonly shared: Pick<Federation, Exclude<Changing<Federation>, "test">>;
+  readonly shared: Pick<Federation, Exclude<Changing<Federation>, "test" | "attackLearner">>;
   readonly members: ReadonlyMap<number, Memory>;
 }
 

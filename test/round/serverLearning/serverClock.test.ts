@@ -84,6 +84,31 @@ describe("the clock of rounds that several servers could aggregate", () => {
     assert.deepEqual([clock.totals.failovers, clock.totals.handOvers, clock.totals.price], [1, 2, 4]);
   });
 
+  it("whoever chooses at a failover expects of members what is usual, and does not see how long they will really take", () => {
+    const candidates = [
+      { name: "a", bandwidth: 100, roundTripSeconds: 1, price: 0, outages: [{ from: 1.5, to: 1_000 }] },
+      { name: "cheap", bandwidth: 50, roundTripSeconds: 6, price: 1 },
+      { name: "fast", bandwidth: 200, roundTripSeconds: 0.5, price: 3 },
+    ];
+    // Noticed at 6.5; 4.5 s of the usual 10 are left, for which "fast" pays, as it would not where more than 5.5 s are.
+    const config = serversSchema.parse({
+      candidates,
+      choose: { ...FEDADASS, priceWeight: 0.7, punctualityWeight: 0 },
+      pathSpread: 0,
+      pathJitter: 0,
+      speeds: [10],
+      jitter: 0.9,
+    });
+    const times = new Set<number>();
+    for (let key = 0; key < 20; key++) {
+      const clock = new ServerClock(config, MEMBERS, keyedRandom("clock", key));
+      assert.equal(clock.advance(1, LOADS, STATE_BYTES), "fast");
+      assert.equal(clock.totals.failovers, 1);
+      times.add(clock.time);
+    }
+    assert.ok(times.size > 10, "they take other times");
+  });
+
   it("a server that is known to be down is not chosen; where all are, the first to be back is", () => {
     const down = clockOf(FEDADASS, [{ from: 0, to: 100 }]);
     assert.equal(down.advance(1, LOADS, STATE_BYTES), "b");

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FederationConfig } from "../../../src/simulation/laboratory/cellConfig.ts";
+import { CellRecord } from "../../../src/simulation/laboratory/cellRecord.ts";
 import { assemble, type Federation } from "../../../src/simulation/laboratory/federation.ts";
+import { runAsynchronously } from "../../../src/simulation/laboratory/runAsynchronously.ts";
 import { simulateRound } from "../../../src/simulation/laboratory/simulateRound.ts";
 import { ERROR_FEEDBACK } from "../../../src/update/residual.ts";
 import { laboratory } from "./laboratory.ts";
@@ -41,4 +43,24 @@ test("without error feedback nothing is left over", async () => {
   const without = { update: { errorFeedback: false } };
   assert.deepEqual(await modelAfter(2, without), await modelAfter(2, {}, false));
   assert.notDeepEqual(await modelAfter(2, without), await modelAfter(2, {}));
+});
+
+test("in a schedule what is left unsaid ages with the model's versions and not with the tasks of all members", async () => {
+  const rounds = 4;
+  const change = { members: 20, rounds, schedule: { name: "sync" } };
+  const headOf = async (remembers: boolean): Promise<Float64Array> => {
+    const config = cellOf(change).config as FederationConfig;
+    const federation = await assemble(config, 1, surroundings());
+    const record = new CellRecord(federation, 0);
+    await runAsynchronously(federation, config.schedule as NonNullable<typeof config.schedule>, record, {
+      // By then there have been more tasks than any residual may be old.
+      onRound(round) {
+        assert.ok(round < rounds - 1 || round * 20 - round > ERROR_FEEDBACK.maxAge);
+        if (round === rounds - 1 && !remembers)
+          for (const member of federation.members) member.residual = new Float64Array(federation.layout.size);
+      },
+    });
+    return federation.master;
+  };
+  assert.notDeepEqual(await headOf(true), await headOf(false));
 });

@@ -80,6 +80,13 @@ test("FedQS's learning rates reach the members: with no change of rates the mode
   assert.notEqual(asked.head, fixed.head);
 });
 
+test("a schedule's members have their resources: HMSDFL's tiers tell them apart", async () => {
+  const change = { rounds: 2, schedule: { name: "sync" }, client: { name: "hmsdfl", tiers: {} } };
+  const [fast, slow] = [await run({ ...change, resources: [5] }), await run({ ...change, resources: [0.5] })];
+  assert.ok(Number.isFinite(fast.final.loss));
+  assert.notEqual(fast.head, slow.head);
+});
+
 test("a schedule refuses what needs rounds", async () => {
   const schedule = { name: "fedbuff" };
   for (const [change, reason] of [

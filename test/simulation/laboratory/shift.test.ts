@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { attackLearner } from "../../../src/simulation/attacks/attackLearner.ts";
 import type { FederationConfig } from "../../../src/simulation/laboratory/cellConfig.ts";
 import { assemble } from "../../../src/simulation/laboratory/federation.ts";
 import { lastRoundBefore, shiftAfter } from "../../../src/simulation/laboratory/shift.ts";
@@ -37,6 +38,19 @@ test("members keep their devices, and their shards, own tests and the test set c
     assert.ok((own?.size ?? 0) > 0);
   }
   assert.deepEqual(await shiftAfter(3, [federation], measure), {});
+});
+
+test("who attacks with a model of its own goes on with the samples that it has then", async () => {
+  const change = { attack: { name: "jaa", count: 1 } };
+  const federation = await assemble(cellOf(change).config as FederationConfig, 1, surroundings());
+  const attacker = federation.members.find(({ id }) => federation.attackers?.ids.has(id));
+  const state = new Float32Array(federation.model.parameterCount).fill(0.1);
+  const before = await federation.attackLearner?.loss(state);
+  await shiftAfter(2, [federation], async () => ({}));
+  const after = await federation.attackLearner?.loss(state);
+  assert.notEqual(after?.loss, before?.loss);
+  assert.ok(attacker !== undefined);
+  assert.deepEqual(after, await attackLearner(federation.model, attacker.shard).loss(state));
 });
 
 test("what is measured before the shift is the steady run's, then the same model loses, and the run goes on", async () => {
