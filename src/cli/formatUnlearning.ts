@@ -45,6 +45,11 @@ export function formatUnlearning(report: UnlearningReport): string {
       lines.push(
         `${holds ? "holds" : "DOES NOT HOLD"}: ${method}: ${claim}${holds && !membership.withinAsked && claim.includes("samples") ? " (not within ½ ± 0.05, but neither is the model that never saw them)" : ""}.`,
       );
+  for (const { method, failed } of methods)
+    if (failed.length > 0)
+      lines.push(
+        `${method}: without it ${failed.length} of ${federation.rounds} rounds failed, which leaves the model as it was: ${failed.map(({ round, reason }) => `${round} (${reason})`).join(", ")}.`,
+      );
   for (const [because, out] of Map.groupBy(leftOut, (one) => one.because))
     lines.push(`Not possible: ${out.map(({ method }) => method).join(", ")}: ${because}.`);
   lines.push(deletion.why);

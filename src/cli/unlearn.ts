@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openCpuKernels } from "../kernels/cpu/cpuKernels.ts";
 import { createOnnxNodeEngine } from "../learning/engines/onnxNode.ts";
 import { readYaml } from "../process/readYaml.ts";
 import { EXIT } from "../protocol/errors.ts";
 import { renderUnlearning } from "../report/unlearning/renderUnlearning.ts";
+import type { UnlearningReport } from "../report/unlearning/unlearningReport.ts";
 import { defaultDataRoot } from "../simulation/laboratory/dataRoot.ts";
 import { chooseCell } from "../simulation/unlearning/chooseCell.ts";
 import { forgetMember } from "../simulation/unlearning/forgetMember.ts";
+import { reportPath } from "../simulation/unlearning/reportPath.ts";
 import type { ForgettingProgress } from "../simulation/unlearning/workLeft.ts";
+import { writeDurably } from "../storage/folderShelf.ts";
 import { formatUnlearning } from "./formatUnlearning.ts";
 import { printLine, toJson } from "./print.ts";
 import { EXIT_CODES, type StopSignal, stopSignals } from "./stopSignals.ts";
 import type { UnlearnOptions } from "./unlearnCommand.ts";
 
-/** Forgets a member, writes its report, and prints what it says. Exit code 1 where the evidence does not hold. */
+/** Forgets a member, writes its report, and prints what it says. Exit code 1 where the evidence does not hold: the exact method's where one ran. */
 export async function unlearn(file: string, options: UnlearnOptions): Promise<void> {
   const value = await readYaml(file, "the experiments that come with Foedus are in experiments/");
   const cell = chooseCell(value, file, options);
@@ -27,6 +29,7 @@ export async function unlearn(file: string, options: UnlearnOptions): Promise<vo
   const line = new ProgressLine(options.quiet === true);
   const engine = await createOnnxNodeEngine({ threads: 1 });
   const kernels = await openCpuKernels({ threads: 1 });
+  const [data, page] = [reportPath(output, options.member, "json"), reportPath(output, options.member, "html")];
   try {
     const report = await forgetMember({
       ...cell,
@@ -39,15 +42,16 @@ export async function unlearn(file: string, options: UnlearnOptions): Promise<vo
       keep: options.keep === true,
       again: options.again === true,
       surroundings: { engine, kernels, dataRoot: options.data ?? defaultDataRoot() },
+      publish: async (report: UnlearningReport) => {
+        await writeDurably(data, Buffer.from(`${toJson(report)}\n`));
+        await writeDurably(page, Buffer.from(renderUnlearning(report)));
+      },
       onProgress: (progress) => line.show(progress),
       signal: stop.signal,
     });
     line.end();
-    const path = join(output, `member-${options.member}`);
-    await writeFile(`${path}.json`, `${toJson(report)}\n`);
-    await writeFile(`${path}.html`, renderUnlearning(report));
     if (options.json === true) printLine(toJson(report));
-    else printLine(`${formatUnlearning(report)}\n\nReport: ${path}.html\nData:   ${path}.json`);
+    else printLine(`${formatUnlearning(report)}\n\nReport: ${page}\nData:   ${data}`);
     if (!report.holds) process.exitCode = EXIT.verificationFailed;
   } catch (error) {
     line.end();

@@ -26,7 +26,10 @@ export function unlearnCommand(): Command {
     .argument("<file>", "an experiment, or a federation by itself (YAML)")
     .requiredOption("--member <id>", "number of the member, 1 … N", integerAtLeast(1))
     .addOption(
-      new Option("--method <method>", "how to forget; all that are possible")
+      new Option(
+        "--method <method>",
+        "how to forget; with `all`, by every method that is possible here, to compare them",
+      )
         .choices(["exact", "recompute", "eraser", "sharded", "all"])
         .default("exact"),
     )
@@ -48,7 +51,8 @@ export function unlearnCommand(): Command {
 Writes member-ID.json and member-ID.html. A command that is broken off goes on where it was.
 
 Methods: exact (replay without the member), recompute (aggregate stored uploads without it), eraser (FedEraser), sharded (replay its group alone).
-Exit codes: 0 the evidence holds, 1 it does not, 2 usage: also where a method cannot be used, with the reason.
+Exit codes: 0 the evidence holds (of the exact or sharded method where it ran, else of the approximation), 1 it does not, 2 usage: also where
+a method cannot be used, with the reason.
 
 Examples:
   $ foedus unlearn experiments/heart-disease.yaml --choose recipe=fedavg --member 2

@@ -19,6 +19,7 @@ describe("foedus unlearn", () => {
       foedus(["unlearn", `${file}.not`, "--member", "1"]),
     ]);
     assert.match(help.stdout, /^Usage: foedus unlearn .*[\s\S]*\$ foedus unlearn experiments/);
+    assert.match(help.stdout, /0 the evidence holds \(of the exact or sharded method where it ran/);
     for (const [ran, reason] of [
       [without, /required option '--member/],
       [stranger, /members 1 … 6/],
@@ -58,7 +59,7 @@ describe("foedus unlearn", () => {
     assert.ok(damaged.stderr.includes(`${snapshot} is damaged`), damaged.stderr);
   });
 
-  it("ends with 1 where the evidence does not hold", async (t) => {
+  it("ends with 1 where the evidence does not hold, but not for an approximation beside an exact method", async (t) => {
     const folder = await temporaryFolder(t);
     const file = join(folder, "memory.yaml");
     // A member with few samples and a model that learns them by heart: averaging the stored uploads anew over-corrects.
@@ -83,5 +84,21 @@ describe("foedus unlearn", () => {
     const { code, stdout } = await foedus(args);
     assert.match(stdout, /DOES NOT HOLD: recompute/);
     assert.equal(code, 1);
+    const all = await foedus(args.map((word) => (word === "recompute" ? "all" : word)));
+    assert.match(all.stdout, /DOES NOT HOLD: recompute[\s\S]*are deleted; those of the run without it/);
+    assert.equal(all.code, 0);
+    assert.match(await readFile(join(folder, "out", "member-2.html"), "utf8"), /are deleted; those of the run without/);
+  });
+
+  it("names the rounds that failed without the member", async (t) => {
+    const folder = await temporaryFolder(t);
+    const file = join(folder, "small.yaml");
+    // Cohorts of three, which is what the median needs.
+    await writeFile(file, stringify({ ...TINY, participation: 0.5, aggregation: { rule: "coordinate-median" } }));
+    const { stdout } = await foedus(["unlearn", file, "--member", "2", "--output", join(folder, "out"), "--quiet"]);
+    assert.match(
+      stdout,
+      /exact: without it \d of 7 rounds failed, which leaves the model as it was: \d \(TOO_FEW_UPDATES\)/,
+    );
   });
 });

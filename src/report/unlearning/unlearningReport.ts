@@ -101,6 +101,7 @@ export interface UnlearningReport {
     readonly epsilon: number;
     readonly delta: number;
   } | null;
+  /** Of the exact method where one ran, else of all: an approximation beside it takes nothing from an exact model. */
   readonly holds: boolean;
 }
 

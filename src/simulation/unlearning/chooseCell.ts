@@ -24,13 +24,14 @@ export function chooseCell(
   const seeds = [seed ?? (experiment.seeds[0] as number)];
   const { axes } = experiment;
   for (const [axis, choice] of Object.entries(choose))
-    if (axes[axis]?.[choice] === undefined)
+    if (!Object.hasOwn(axes, axis) || !Object.hasOwn(axes[axis] ?? {}, choice))
       throw new ConfigError(
-        `${file} has no ${axes[axis] === undefined ? `axis "${axis}"` : `choice "${choice}" along the axis "${axis}"`}. ${described(experiment)}`,
+        `${file} has no ${Object.hasOwn(axes, axis) ? `choice "${choice}" along the axis "${axis}"` : `axis "${axis}"`}. ${described(experiment)}`,
         { axis, choice },
       );
+  const chosen = (axis: string): string | undefined => (Object.hasOwn(choose, axis) ? choose[axis] : undefined);
   const open = Object.keys(axes).filter(
-    (axis) => choose[axis] === undefined && Object.keys(axes[axis] ?? {}).length > 1,
+    (axis) => chosen(axis) === undefined && Object.keys(axes[axis] ?? {}).length > 1,
   );
   if (open.length > 0)
     throw new ConfigError(
@@ -39,7 +40,7 @@ export function chooseCell(
     );
   const narrowed = Object.fromEntries(
     Object.entries(axes).map(([axis, choices]) => {
-      const choice = choose[axis] ?? (Object.keys(choices)[0] as string);
+      const choice = chosen(axis) ?? (Object.keys(choices)[0] as string);
       return [axis, { [choice]: choices[choice] as Record<string, unknown> }];
     }),
   );

@@ -7,7 +7,7 @@ import { RunFolder } from "./runFolder.ts";
 import { type Memory, snapshotWithout } from "./snapshot.ts";
 import type { StoredRun } from "./storedRun.ts";
 
-/** Says that a folder holds a whole run that is to stand in another's place. */
+/** Says that a folder holds a whole run that is to stand in another's place, or does, where it is in that place and not all is deleted yet. */
 const COMPLETE = "complete";
 
 /**
@@ -38,17 +38,30 @@ export async function eraseRecords(run: StoredRun, replayed: StoredRun, member: 
 export async function finishErasing(path: string): Promise<void> {
   const parent = dirname(path);
   if (!existsSync(parent)) return;
-  for (const name of await readdir(parent)) {
-    const replayed = join(parent, name);
-    const ours = name.startsWith(`${basename(path)}-`);
-    if (ours && existsSync(join(replayed, COMPLETE))) await standIn(replayed, path);
-  }
+  for (const replayed of await runsBeside(path))
+    if (existsSync(join(replayed, COMPLETE))) await standIn(replayed, path);
+  if (existsSync(join(path, COMPLETE))) await deleteBeside(path);
 }
 
+/** Until the last step a folder with the mark is there, so that whatever cuts it off in between, the next command goes on. */
 async function standIn(replayed: string, path: string): Promise<void> {
   await RunFolder.remove(path);
-  await rm(join(replayed, COMPLETE), { force: true });
   await rename(replayed, path);
+  await deleteBeside(path);
+}
+
+/** Runs without other members have this one's records too. */
+async function deleteBeside(path: string): Promise<void> {
+  for (const run of await runsBeside(path)) await RunFolder.remove(run);
+  await rm(join(path, COMPLETE), { force: true });
+}
+
+/** Runs without a member that commands left beside the run. */
+async function runsBeside(path: string): Promise<string[]> {
+  const [parent, run] = [dirname(path), basename(path)];
+  return (await readdir(parent))
+    .filter((name) => ["retrained", "replayed"].some((kind) => name.startsWith(`${run}-${kind}-`)))
+    .map((name) => join(parent, name));
 }
 
 /** What is kept of a member, in words and numbers. */

@@ -23,9 +23,10 @@ import { eraseRecords, finishErasing, keptOf } from "./eraseRecords.ts";
 import { AUROC_LEEWAY, relativeDistance } from "./evidence.ts";
 import { forgetByReplay, trainWithout } from "./exactReplay.ts";
 import { type Examination, Examiner, meanOf, othersOf } from "./examine.ts";
-import { keepsUploads, type Method, methodsFor, requireForgettable } from "./methods.ts";
+import { keepsUploads, type Method, methodsFor, requireEnoughLeft, requireForgettable } from "./methods.ts";
 import { eraseStored, recomputeStored } from "./recomputeStored.ts";
 import type { Head, ReplayableRun } from "./replayableRun.ts";
+import { reportPath } from "./reportPath.ts";
 import { MANIFEST, RunFolder, type StoredRoundBody } from "./runFolder.ts";
 import { type Snapshot, snapshotWithout } from "./snapshot.ts";
 import { playStored, type StoredRun } from "./storedRun.ts";
@@ -50,6 +51,11 @@ export interface ForgetOptions {
   /** Train anew, whatever records are there. */
   readonly again?: boolean;
   readonly surroundings: Surroundings & { readonly kernels: WideKernels };
+  /**
+   * Puts the report where it is safe. Called before anything is deleted, since the evidence cannot be had again afterwards, and where something was
+   * deleted once more with the report that says so.
+   */
+  readonly publish?: (report: UnlearningReport) => Promise<void>;
   readonly onProgress?: (progress: ForgettingProgress) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -110,16 +116,20 @@ class Forgetting {
   }
 
   async report(methods: readonly Method[], leftOut: UnlearningReport["leftOut"]): Promise<UnlearningReport> {
-    const { seed, member, surroundings, experiment, labels, keep } = this.#options;
+    const { seed, member, surroundings, experiment, labels, keep, publish } = this.#options;
     const config = this.#config;
     const everybody = await assemble(config, seed, surroundings).catch(explain);
     this.#identity = identityOf(config, seed, everybody);
     const groups = groupsIn(config, everybody);
     const group = groups.findIndex((ids) => ids.includes(member));
+    const absent: (readonly number[])[] = [];
+    for (const [g, ids] of groups.entries()) absent.push(await this.#absentFrom(everybody, groups, g, ids));
+    const present = (groups[group] as readonly number[]).filter((id) => absent[group]?.includes(id) !== true);
+    requireEnoughLeft(config, member, present);
     this.#planAll(methods, groups, group);
 
     const branches: Branch[] = [];
-    for (const [g, ids] of groups.entries()) branches.push(await this.#original(everybody, groups, g, ids));
+    for (const [g, without] of absent.entries()) branches.push(await this.#original(everybody, groups, g, without));
     const own = branches[group] as Branch;
     const earlier = groups.flatMap((ids, g) => ids.filter((id) => branches[g]?.without.includes(id)));
     const examiner = new Examiner(everybody, member, earlier);
@@ -150,9 +160,9 @@ class Forgetting {
     const exact = evidence.find(({ claimsExact }) => claimsExact);
     const erase = keep !== true && exact?.equalsRetrained === true && replayedRun !== undefined;
     const deletion = await deletionOf(own.run, replayedRun ?? retrainedRun, member, {
-      done: erase,
+      done: false,
       why: erase
-        ? "The records of the run with the member are deleted; those of the run without it stand in their place."
+        ? "The records of the run with the member are about to be deleted. Where this still stands, the command was cut off: the same command once more ends it, or says that it is done."
         : keep === true
           ? "Nothing was deleted, because --keep says so."
           : exact === undefined
@@ -219,13 +229,15 @@ class Forgetting {
       leftOut,
       deletion,
       privacy: privacyOf(config, own.run, everybody, member, seed),
-      holds: evidence.every(({ holds }) => holds),
+      holds: exact === undefined ? evidence.every(({ holds }) => holds) : exact.holds,
     };
-    if (erase) {
-      await eraseRecords(own.run, replayedRun as StoredRun, member);
-      await RunFolder.remove(retrainedRun.folder.path);
-    }
-    return report;
+    await publish?.(report);
+    if (!erase) return report;
+    await eraseRecords(own.run, replayedRun as StoredRun, member);
+    const why = "The records of the run with the member are deleted; those of the run without it stand in their place.";
+    const erased = { ...report, deletion: { ...deletion, done: true, why } };
+    await publish?.(erased);
+    return erased;
   }
 
   #planAll(methods: readonly Method[], groups: readonly (readonly number[])[], group: number): void {
@@ -240,27 +252,45 @@ class Forgetting {
     }
   }
 
+  #pathOf(groups: readonly unknown[], g: number): string {
+    const { output } = this.#options;
+    return groups.length === 1 ? join(output, "run") : join(output, "groups", String(g));
+  }
+
+  /** Members that the run of a group (or of all) is without: strangers to the group, and those that were forgotten before. */
+  async #absentFrom(
+    everybody: Federation,
+    groups: readonly (readonly number[])[],
+    g: number,
+    ids: readonly number[],
+  ): Promise<readonly number[]> {
+    const { output, member, again } = this.#options;
+    const path = this.#pathOf(groups, g);
+    await finishErasing(path);
+    const strangers = everybody.members.map(({ id }) => id).filter((id) => !ids.includes(id));
+    const found = again === true ? undefined : await RunFolder.identityOf(path);
+    const without = found?.without ?? strangers;
+    if (ids.includes(member) && without.includes(member)) {
+      const report = reportPath(output, member, "html");
+      throw new ConfigError(
+        `Member ${member} was forgotten in ${output} already, and the records of the run with it are deleted` +
+          `${existsSync(report) ? `; its report is ${report}` : ", but its report is not there"}. ` +
+          "Name another member, another --output, or --again to train with it anew.",
+        { member, output },
+      );
+    }
+    return without;
+  }
+
   /** The run of a group (or of all) as it was, without members that were forgotten before. */
   async #original(
     everybody: Federation,
     groups: readonly (readonly number[])[],
     g: number,
-    ids: readonly number[],
+    without: readonly number[],
   ): Promise<Branch> {
-    const { output, member, again } = this.#options;
-    const path = groups.length === 1 ? join(output, "run") : join(output, "groups", String(g));
-    await finishErasing(path);
-    const strangers = everybody.members.map(({ id }) => id).filter((id) => !ids.includes(id));
-    const found = again === true ? undefined : await RunFolder.identityOf(path);
-    const without = found?.without ?? strangers;
-    if (ids.includes(member) && without.includes(member))
-      throw new ConfigError(
-        `Member ${member} was forgotten in ${output} already, and the records of the run with it are deleted; its report is there. ` +
-          "Name another member, another --output, or --again to train with it anew.",
-        { member, output },
-      );
     const stage = stageOf(groups, g);
-    const run = await this.#play(path, without, stage, everybody);
+    const run = await this.#play(this.#pathOf(groups, g), without, stage, everybody);
     this.#work.end(stage);
     return { run, without };
   }

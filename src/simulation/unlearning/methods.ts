@@ -27,8 +27,8 @@ const ENSEMBLE: Obstacle = {
     "the cell's groups have a model each (server.name flcert-d); take --method sharded, which replays the member's group alone",
 };
 
-/** Client algorithms that send something else than a change of the whole model. */
-const PARTS_OF_MODELS: ReadonlySet<string> = new Set(["adapters", "fedmeta", "lora"]);
+/** Client algorithms that send something else than a change of the model. One of some tensors alone, as of adapters, is a change of the model. */
+const NO_CHANGE_OF_MODEL: ReadonlySet<string> = new Set(["fedmeta", "lora"]);
 
 /** Cells from which no member is forgotten, whatever the method. */
 const IMPOSSIBLE: readonly Obstacle[] = [
@@ -92,7 +92,7 @@ const OBSTACLES: Readonly<Record<Method, readonly Obstacle[]>> = {
         "FedEraser adds up calibrated updates by the weighted mean, and this federation does something else with them",
     },
     {
-      when: ({ client }) => sendsBeside(client) || PARTS_OF_MODELS.has(client?.name ?? "fedavg"),
+      when: ({ client }) => sendsBeside(client) || NO_CHANGE_OF_MODEL.has(client?.name ?? "fedavg"),
       because:
         "FedEraser gives a model's layers their old length back, and this client algorithm sends something else than a model's change",
     },
@@ -129,18 +129,32 @@ export function requireForgettable(cell: CellConfig, member: number): asserts ce
       members: cell.members,
     });
   if (votes(cell)) return;
-  const needed = Math.max(1, ruleOf(cell.aggregation).minUpdates);
+  const needed = neededUpdates(cell);
   const cohort = cohortSize(cell);
   if (cohort < needed)
     throw new ConfigError(
       `${cell.aggregation.rule} needs ${needed} updates and a round has ${cohort}: every round fails, and no member's update ever enters the model.`,
       { needed, cohort },
     );
-  if (cell.participation === 1 && cohort - 1 < needed)
-    throw new ConfigError(
-      `Without member ${member} no round has enough updates: ${cell.aggregation.rule} needs ${needed} and ${cohort - 1} would be left. Every round would fail, and the model would be the initial one.`,
-      { member, needed, left: cohort - 1 },
-    );
+}
+
+/**
+ * @param present members whose updates made the model, the member's among them: its group's, without those forgotten before.
+ * @throws ConfigError where too few of them would be left for any round.
+ */
+export function requireEnoughLeft(cell: FederationConfig, member: number, present: readonly number[]): void {
+  const needed = neededUpdates(cell);
+  const left = present.filter((id) => id !== member).length;
+  if (left >= needed) return;
+  const where = votes(cell) ? " of its group" : "";
+  throw new ConfigError(
+    `Without member ${member} no round${where} has enough updates: ${cell.aggregation.rule} needs ${needed} and ${left} would be left. Every round would fail, and the model would be the initial one.`,
+    { member, needed, left },
+  );
+}
+
+function neededUpdates({ aggregation }: FederationConfig): number {
+  return Math.max(1, ruleOf(aggregation).minUpdates);
 }
 
 /** Why a method cannot be used on a federation, as a sentence's part; undefined where it can. */

@@ -50,9 +50,9 @@ export class RunFolder {
   readonly path: string;
   readonly #identity: string;
 
-  private constructor(path: string, { identity, without }: RunIdentity) {
+  private constructor(path: string, { identity, code, without }: RunIdentity) {
     this.path = path;
-    this.#identity = `${identity} without ${without.join(" ")}`;
+    this.#identity = `${identity} by ${code} without ${without.join(" ")}`;
   }
 
   /**

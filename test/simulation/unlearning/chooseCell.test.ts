@@ -40,6 +40,13 @@ describe("the cell that is meant", () => {
     });
     assert.throws(() => chooseCell(experiment, "mine.yaml", { choose: { rule: "mean" } }), /no axis "rule"/);
     assert.throws(() => chooseCell(experiment, "mine.yaml", { choose: { recipe: "mean" } }), /no choice "mean" along/);
+    // Names that every object has are no choices.
+    for (const choice of ["toString", "__proto__"])
+      assert.throws(() => chooseCell(experiment, "mine.yaml", { choose: { recipe: choice } }), /no choice "/);
+    assert.throws(
+      () => chooseCell(experiment, "mine.yaml", { choose: { constructor: "name" } }),
+      /no axis "constructor"/,
+    );
     assert.throws(() => chooseCell({ ...TINY, members: 0 }, "cell.yaml", {}), /this is no federation/);
     const ensemble = { ...TINY, server: { name: "flcert-d", groups: 2 } };
     assert.throws(() => chooseCell(ensemble, "cell.yaml", { groups: 3 }), /does flcert-d already/);

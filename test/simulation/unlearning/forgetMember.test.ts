@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -100,10 +100,7 @@ describe("forgetting a member of a cell", () => {
     assert.equal(by.get("eraser")?.clientRounds, 7.5);
     assert.equal(by.get("exact")?.clientRounds, 35);
     assert.equal(report.retrained.clientRounds, 35);
-    assert.equal(
-      report.holds,
-      report.methods.every(({ holds }) => holds),
-    );
+    assert.equal(report.holds, by.get("exact")?.holds);
     assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
   });
 
@@ -189,6 +186,30 @@ describe("forgetting in shards", () => {
   });
 });
 
+describe("too few are left", () => {
+  const median = { aggregation: { rule: "coordinate-median" } };
+
+  it("in the member's group: refused before anything is trained", async () => {
+    // Members 1, 3, 4 and 2, 5, 6.
+    const recipe = { ...median, server: { name: "flcert-d", groups: 2 } };
+    const output = join(root, "small group");
+    await assert.rejects(forget(recipe, { method: "sharded", output }), {
+      code: "BAD_CONFIG",
+      message: /no round of its group has enough updates: coordinate-median needs 3 and 2 would be left/,
+    });
+    assert.deepEqual(await readdir(output), []);
+  });
+
+  it("after others were forgotten, also where cohorts are drawn", async () => {
+    for (const participation of [1, 0.8]) {
+      const recipe = { ...median, members: 4, participation, rounds: 2 };
+      const output = join(root, `few ${participation}`);
+      assert.equal((await forget(recipe, { output })).deletion.done, true);
+      await assert.rejects(forget(recipe, { output, member: 3 }), /needs 3 and 2 would be left/);
+    }
+  });
+});
+
 describe("the records of an unlearning", () => {
   it("go on where a process was cut off, and the evidence is the same", async () => {
     const recipe = { participation: 0.5 };
@@ -246,6 +267,79 @@ describe("the records of an unlearning", () => {
     await writeFile(join(output, "run-replayed-x", "complete"), "");
     await assert.rejects(forget({}, { output }), /forgotten in .* already/);
     assert.ok(!existsSync(join(output, "run-replayed-x")));
+  });
+
+  it("are deleted from runs that other commands left, which have its uploads too", async () => {
+    const output = join(root, "beside");
+    await forget({}, { output, method: "recompute", member: 3 });
+    await forget({}, { output, member: 4, keep: true });
+    await mkdir(join(output, "run-2019"));
+    assert.deepEqual((await readdir(output)).sort(), [
+      "run",
+      "run-2019",
+      "run-replayed-4",
+      "run-retrained-3",
+      "run-retrained-4",
+    ]);
+    assert.equal((await forget({}, { output })).deletion.done, true);
+    await rm(join(output, "run-2019"), { recursive: true });
+    assert.deepEqual(await readdir(output), ["run"]);
+  });
+
+  it("are deleted to the end wherever the process was cut off after the new run took the old one's place", async () => {
+    const output = join(root, "in its place");
+    await forget({}, { output });
+    await writeFile(join(output, "run", "complete"), "");
+    await mkdir(join(output, "run-retrained-3"));
+    await assert.rejects(forget({}, { output }), /forgotten in .* already/);
+    assert.deepEqual(await readdir(output), ["run"]);
+    assert.ok(!existsSync(join(output, "run", "complete")));
+  });
+
+  it("come back never: the mark goes last, after the new run has its place and the others are gone", async () => {
+    const output = join(root, "last");
+    await forget({}, { output, keep: true });
+    // A mark that cannot be removed: as if the process ended there.
+    await mkdir(join(output, "run-replayed-2", "complete"));
+    await assert.rejects(forget({}, { output }), { code: "ERR_FS_EISDIR" });
+    assert.deepEqual((await readdir(output)).sort(), ["run"]);
+    await rmdir(join(output, "run", "complete"));
+    await assert.rejects(forget({}, { output }), /forgotten in .* already/);
+  });
+
+  it("stay until the report is safe, which says first that they are about to be deleted and then that they are", async () => {
+    const output = join(root, "published");
+    const seen: [done: boolean, kept: boolean][] = [];
+    const report = await forget(
+      {},
+      {
+        output,
+        publish: async ({ deletion }) => {
+          const kept = (await readFile(join(output, "run", "round-00001"), "latin1")).includes('"upload 2"');
+          seen.push([deletion.done, kept]);
+          assert.match(deletion.why, deletion.done ? /are deleted/ : /about to be deleted/);
+        },
+      },
+    );
+    assert.deepEqual(seen, [
+      [false, true],
+      [true, false],
+    ]);
+    assert.equal(report.deletion.done, true);
+
+    const full = new Error("no space left on device");
+    const unwritten = join(root, "unpublished");
+    await assert.rejects(forget({}, { output: unwritten, publish: () => Promise.reject(full) }), full);
+    assert.match(await readFile(join(unwritten, "run", "round-00001"), "latin1"), /"upload 2"/);
+    assert.equal((await forget({}, { output: unwritten })).deletion.done, true);
+  });
+
+  it("are said to have a report only where it is", async () => {
+    const output = join(root, "reported");
+    await forget({}, { output });
+    await assert.rejects(forget({}, { output }), /but its report is not there/);
+    await writeFile(join(output, "member-2.html"), "");
+    await assert.rejects(forget({}, { output }), /its report is .*member-2\.html/);
   });
 
   it("stay where an approximate method alone was asked for", async () => {

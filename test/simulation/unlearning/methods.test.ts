@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseCell } from "../../../src/simulation/laboratory/cellConfig.ts";
-import { METHODS, methodsFor, obstacleTo, requireForgettable } from "../../../src/simulation/unlearning/methods.ts";
+import {
+  METHODS,
+  methodsFor,
+  obstacleTo,
+  requireEnoughLeft,
+  requireForgettable,
+} from "../../../src/simulation/unlearning/methods.ts";
 import { federationOf } from "./cell.ts";
 
 const privacy = { clipNorm: 1, noiseMultiplier: 1, budget: { epsilon: 10, delta: 1e-5 } };
@@ -20,13 +26,6 @@ describe("who can be forgotten", () => {
       /no model of all/,
     ],
     [
-      "cohort below the minimum",
-      { members: 3, aggregation: { rule: "coordinate-median" } },
-      1,
-      /needs 3 and 2 would be left/,
-    ],
-    ["a federation of one", { members: 1 }, 1, /0 would be left/],
-    [
       "a cohort that is too small anyhow",
       { participation: 0.3, aggregation: { rule: "coordinate-median" } },
       1,
@@ -39,6 +38,19 @@ describe("who can be forgotten", () => {
 
   it("nobody: a study", () =>
     assert.throws(() => requireForgettable(parseCell({ study: { name: "unlearning" } }), 1), /a study \(unlearning\)/));
+
+  it("nobody: where too few of those who made the model would be left", () => {
+    const median = federationOf({ aggregation: { rule: "coordinate-median" } });
+    assert.throws(() => requireEnoughLeft(median, 1, [1, 4, 6]), {
+      code: "BAD_CONFIG",
+      message: /needs 3 and 2 would be left/,
+      values: { member: 1, needed: 3, left: 2 },
+    });
+    assert.doesNotThrow(() => requireEnoughLeft(median, 1, [1, 2, 4, 6]));
+    assert.throws(() => requireEnoughLeft(federationOf({}), 1, [1]), /needs 1 and 0 would be left/);
+    const groups = federationOf({ server: { name: "flcert-d", groups: 2 } });
+    assert.throws(() => requireEnoughLeft(groups, 1, [1]), /no round of its group/);
+  });
 
   it("a member of cohorts that are drawn, though the rounds with it may fail", () =>
     assert.doesNotThrow(() =>
@@ -56,6 +68,9 @@ describe("how", () => {
       { serverOptimiser: { name: "fedavgm", learningRate: 1, momentum: 0.9 } },
       ["exact", "recompute"],
     ],
+    ["adapters alone", { client: { name: "adapters" } }, ["exact", "recompute", "eraser"]],
+    ["blocks left out", { client: { name: "droppeft", trains: "adapters" } }, ["exact", "recompute", "eraser"]],
+    ["factors of weights", { client: { name: "lora", mode: "stack" } }, ["exact", "recompute"]],
     ["control variates", { client: { name: "scaffold" } }, ["exact", "recompute"]],
     ["attackers", { attack: { name: "negation", count: 1 } }, ["exact", "recompute"]],
     [
