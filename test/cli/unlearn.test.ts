@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { stringify } from "yaml";
@@ -57,6 +57,17 @@ describe("foedus unlearn", () => {
     const damaged = await foedus(args);
     assert.equal(damaged.code, 1);
     assert.ok(damaged.stderr.includes(`${snapshot} is damaged`), damaged.stderr);
+  });
+
+  it("deletes nothing where its report cannot be written", async (t) => {
+    const folder = await temporaryFolder(t);
+    const file = join(folder, "tiny.yaml");
+    const output = join(folder, "out");
+    await writeFile(file, stringify(TINY));
+    await mkdir(join(output, "member-2.html", "occupied"), { recursive: true });
+    const { code } = await foedus(["unlearn", file, "--member", "2", "--output", output, "--quiet"]);
+    assert.notEqual(code, 0);
+    assert.match(await readFile(join(output, "run", "round-00001"), "latin1"), /"upload 2"/);
   });
 
   it("ends with 1 where the evidence does not hold, but not for an approximation beside an exact method", async (t) => {

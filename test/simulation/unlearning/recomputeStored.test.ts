@@ -19,20 +19,24 @@ after(async () => {
   await engine.dispose();
   await rm(root, { recursive: true, force: true });
 });
-const config = federationOf({ rounds: 3 });
 const surroundings = { engine, kernels: referenceKernels, dataRoot: "unused" };
-const without = (...gone: number[]): Promise<Federation> => assemble(config, 7, { ...surroundings, without: gone });
 
-const folder = await RunFolder.open(join(root, "run"), { identity: "here", code: "here", without: [] });
-const run = await playStored({
-  assemble: () => without(),
-  layout: (await without()).layout,
-  rounds: config.rounds,
-  folder,
-  every: 5,
-  keepUploads: true,
-  kernels: referenceKernels,
-});
+/** A federation of three rounds that was run, and what makes it anew without members. */
+async function recorded(name: string, recipe: object) {
+  const config = federationOf({ rounds: 3, ...recipe });
+  const without = (...gone: number[]): Promise<Federation> => assemble(config, 7, { ...surroundings, without: gone });
+  const run = await playStored({
+    assemble: () => without(),
+    layout: (await without()).layout,
+    rounds: config.rounds,
+    folder: await RunFolder.open(join(root, name), { identity: name, code: "here", without: [] }),
+    every: 5,
+    keepUploads: true,
+    kernels: referenceKernels,
+  });
+  return { run, without };
+}
+const { run, without } = await recorded("run", {});
 const everyRound = { keepEvery: 1, effort: 0.5 };
 
 describe("FedEraser over a stored run", () => {
@@ -65,5 +69,17 @@ describe("FedEraser over a stored run", () => {
     assert.equal((await eraseStored(failing(1), 2, await without(2), everyRound)).clientRounds, 2.5);
     const none = await eraseStored(failing(1, 2, 3), 2, await without(2), everyRound);
     assert.deepEqual(none.state, run.heads[0]?.state.slice(0, none.state.length));
+  });
+
+  it("moves the adapters that members train, and no other tensor", async () => {
+    const model = { kind: "mlp", hidden: [6], activation: "relu", adapters: { width: 2 } };
+    const adapted = await recorded("adapters", { model, client: { name: "adapters" } });
+    const federation = await adapted.without(2);
+    const { state } = await eraseStored(adapted.run, 2, federation, everyRound);
+    const start = adapted.run.heads[0]?.state as Float32Array;
+    for (const { name, offset, size, adapter } of federation.model.layout) {
+      const same = state.subarray(offset, offset + size).every((value, j) => value === start[offset + j]);
+      assert.equal(same, adapter !== true, name);
+    }
   });
 });
