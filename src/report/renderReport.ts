@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { type Html, html, trusted } from "./markup.ts";
+import { documentOf } from "./document.ts";
+import { html, trusted } from "./markup.ts";
 import type { RunReport } from "./runReport.ts";
 import { audit } from "./sections/audit.ts";
 import { chain } from "./sections/chain.ts";
@@ -23,20 +23,7 @@ const SCRIPT = readFileSync(new URL("./page/report.js", import.meta.url), "utf8"
  */
 export function renderReport(report: RunReport): string {
   const style = trusted(`:root{--columns:${report.rounds.length + 1}}\n${STYLE}`);
-  const script = trusted(SCRIPT);
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy(style, script)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>${report.title}, run ${report.run}: Foedus</title>
-<style>${style}</style>
-</head>
-<body>
-<a class="skip" href="#rounds">Skip to the rounds</a>
+  const body = html`<a class="skip" href="#rounds">Skip to the rounds</a>
 ${header(report)}
 <nav aria-label="Sections"><a href="#rounds">Rounds</a><a href="#rewards">Rewards</a><a href="#chain">Chain</a><a href="#audit">Audit</a><a href="#costs">Costs</a></nav>
 <main>
@@ -48,15 +35,6 @@ ${costs(report)}
 </main>
 ${footer(report)}
 <div id="tip" role="tooltip" hidden></div>
-<p id="said" class="sr" role="status"></p>
-<script>${script}</script>
-</body>
-</html>
-`;
-  return page.markup;
-}
-
-function policy(style: Html, script: Html): string {
-  const digest = ({ markup }: Html) => `'sha256-${createHash("sha256").update(markup).digest("base64")}'`;
-  return `default-src 'none'; style-src ${digest(style)}; script-src ${digest(script)}; base-uri 'none'; form-action 'none'`;
+<p id="said" class="sr" role="status"></p>`;
+  return documentOf(`${report.title}, run ${report.run}`, { style, script: trusted(SCRIPT) }, body);
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { documentOf } from "../document.ts";
 import { decimal, UNKNOWN } from "../format.ts";
 import { type Html, html, trusted } from "../markup.ts";
 import { curves } from "./curves.ts";
 import type { ClaimReport, ExperimentReport } from "./experimentReport.ts";
 import { comparisonTable, fairnessBars, figuresTable, resultsTable, robustnessTable } from "./tables.ts";
 
-const STYLE = readFileSync(new URL("./experiments.css", import.meta.url), "utf8");
+const STYLE = readFileSync(new URL("../page/figures.css", import.meta.url), "utf8");
 
 /**
  * One page of experiments that needs nothing else: it loads nothing and runs nothing, and its content security policy says so. The same reports give the same
@@ -16,27 +16,10 @@ const STYLE = readFileSync(new URL("./experiments.css", import.meta.url), "utf8"
  * @returns the document, to be written as UTF-8
  */
 export function renderExperiments(reports: readonly ExperimentReport[]): string {
-  const style = trusted(STYLE);
-  const digest = createHash("sha256").update(style.markup).digest("base64");
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>Experiments: Foedus</title>
-<style>${style}</style>
-</head>
-<body>
-<header><h1>Experiments</h1><p>Federations simulated with the code of nodes and validators. Figures are means over seeds; differences below about two points are noise unless a test says otherwise.</p></header>
+  const body = html`<header><h1>Experiments</h1><p>Federations simulated with the code of nodes and validators. Figures are means over seeds; differences below about two points are noise unless a test says otherwise.</p></header>
 ${reports.length > 1 && html`<nav aria-label="Experiments">${reports.map(({ name, title, claims }) => html`<a href="#${name}">${mark(claims)}${title}</a>`)}</nav>`}
-<main>${reports.map(section)}</main>
-</body>
-</html>
-`;
-  return page.markup;
+<main>${reports.map(section)}</main>`;
+  return documentOf("Experiments", { style: trusted(STYLE) }, body);
 }
 
 function mark(claims: readonly ClaimReport[]): string {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { documentOf } from "../document.ts";
 import { count, decimal, duration, percent, plural, UNKNOWN } from "../format.ts";
 import { type Html, html, trusted } from "../markup.ts";
 import type { MethodEvidence, UnlearningReport } from "./unlearningReport.ts";
 
-const STYLE = readFileSync(new URL("../experiments/experiments.css", import.meta.url), "utf8");
+const STYLE = readFileSync(new URL("../page/figures.css", import.meta.url), "utf8");
 
 const NAMES: Readonly<Record<MethodEvidence["method"], string>> = {
   exact: "Exact replay",
@@ -21,22 +21,8 @@ const NAMES: Readonly<Record<MethodEvidence["method"], string>> = {
  * @returns the document, to be written as UTF-8
  */
 export function renderUnlearning(report: UnlearningReport): string {
-  const style = trusted(STYLE);
-  const digest = createHash("sha256").update(style.markup).digest("base64");
   const title = `Member ${report.member} of ${report.experiment}`;
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>Unlearning: ${title}: Foedus</title>
-<style>${style}</style>
-</head>
-<body>
-<header><h1>${report.holds ? "✔" : "✘"} Forgetting ${title}</h1><p>${summary(report)}</p></header>
+  const body = html`<header><h1>${report.holds ? "✔" : "✘"} Forgetting ${title}</h1><p>${summary(report)}</p></header>
 <main>
 ${verdicts(report)}
 ${heads(report)}
@@ -47,11 +33,8 @@ ${costs(report)}
 ${deleted(report)}
 ${privacy(report)}
 </main>
-<footer><p class="note">Seed ${report.seed}; sources ${report.code}. The same command gives the same models, to the bit, on this kind of machine.</p></footer>
-</body>
-</html>
-`;
-  return page.markup;
+<footer><p class="note">Seed ${report.seed}; sources ${report.code}. The same command gives the same models, to the bit, on this kind of machine.</p></footer>`;
+  return documentOf(`Unlearning: ${title}`, { style: trusted(STYLE) }, body);
 }
 
 function summary({
