@@ -17,12 +17,14 @@ export interface ContractCase {
 }
 
 const ABSENT = "bafybeidotielrw3im75htpgjowwatkd4rtggmzpefxezjphzb3s2ms2rzq" as ContentId;
-const GENEROUS = { maxBytes: 64 * MIB, timeoutMs: 10_000 };
+const GENEROUS = { maxBytes: 64 * MIB, timeoutMs: 60_000 };
 const BRIEF = { maxBytes: 64 * MIB, timeoutMs: 150 };
 
 /** What every content store must do, run over each implementation. */
 export function contentStoreContract(name: string, { open, readerHolds }: ContractCase): void {
   const absent = readerHolds ? "CONTENT_TIMEOUT" : "CONTENT_NOT_FOUND";
+  // Only for who says nothing one waits in vain; whoever answers may take its time on a busy machine.
+  const patience = readerHolds ? BRIEF : GENEROUS;
 
   describe(`${name} keeps the contract of a content store`, { concurrency: 4 }, () => {
     it("gives back what was put and served, at every boundary of the chunk size", async (t) => {
@@ -43,7 +45,7 @@ export function contentStoreContract(name: string, { open, readerHolds }: Contra
       const cid = await writer.put(sampleBytes(MIB + 7));
       assert.equal(await writer.has(cid), true);
       assert.equal(await writer.serves(cid), false);
-      await rejectsWith(reader.get(cid, BRIEF), absent, { cid });
+      await rejectsWith(reader.get(cid, patience), absent, { cid });
       assert.equal(await reader.has(cid), false);
       await writer.serve(cid);
       assert.equal(await writer.serves(cid), true);
@@ -99,7 +101,7 @@ export function contentStoreContract(name: string, { open, readerHolds }: Contra
 
     it(`${absent}: nobody has it`, async (t) => {
       const { reader } = await open(t);
-      await rejectsWith(reader.get(ABSENT, BRIEF), absent, { cid: ABSENT });
+      await rejectsWith(reader.get(ABSENT, patience), absent, { cid: ABSENT });
       await rejectsWith(reader.get(ABSENT, { ...BRIEF, timeoutMs: 0 }), "CONTENT_NOT_FOUND", { cid: ABSENT });
     });
 

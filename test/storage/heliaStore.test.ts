@@ -26,7 +26,7 @@ import { generateSwarmKey } from "../../src/storage/swarmKey.ts";
 import { contentStoreContract } from "./contentStore.contract.ts";
 import { MIB, pause, rejectsWith, sampleBytes, temporaryFolder, until } from "./support.ts";
 
-const GENEROUS = { maxBytes: 64 * MIB, timeoutMs: 10_000 };
+const GENEROUS = { maxBytes: 64 * MIB, timeoutMs: 60_000 };
 const BRIEF = { maxBytes: 64 * MIB, timeoutMs: 250 };
 
 async function opened(t: TestContext, options: HeliaStoreOptions = {}): Promise<HeliaStore> {
