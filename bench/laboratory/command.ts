@@ -36,7 +36,7 @@ interface Row {
   readonly seconds: number;
   /** As many bare steps of the engine on one batch that is there already. */
   readonly rawSeconds: number;
-  /** seconds / rawSeconds − 1. */
+  /** Median over the rounds of what a round takes over its bare steps, less 1. */
   readonly overhead: number;
 }
 
