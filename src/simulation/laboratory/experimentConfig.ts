@@ -91,10 +91,9 @@ export function cellsOf(experiment: ExperimentConfig): Cell[] {
   for (const chosen of combinations) {
     const labels = Object.fromEntries(axes.map(([axis], i) => [axis, chosen[i] as string]));
     if (experiment.except.some((rule) => matches(rule, labels))) continue;
-    const merged = axes.reduce<Tree>(
-      (tree, [axis, named]) => merge(tree, withRecipe(named[labels[axis] as string] as Tree)),
-      withRecipe(experiment.base),
-    );
+    const parts = [experiment.base, ...axes.map(([axis, named]) => named[labels[axis] as string] as Tree)];
+    const stated = parts.map(withoutRecipe).reduce(merge);
+    const merged = parts.flatMap((part) => [...recipeOf(part, stated), withoutRecipe(part)]).reduce(merge);
     const where = `${experiment.name}, ${
       Object.entries(labels)
         .map(([axis, choice]) => `${axis} ${choice}`)
@@ -140,11 +139,15 @@ function matches(
   });
 }
 
-/** `recipe: NAME` stands for what the named recipe says, under whatever is said beside it. */
-function withRecipe({ recipe, ...rest }: Tree): Tree {
-  if (recipe === undefined) return rest;
+/** `recipe: NAME` stands for what the named recipe says, under whatever is said beside it. @param stated the whole cell without recipes */
+function recipeOf({ recipe }: Tree, stated: Tree): Tree[] {
+  if (recipe === undefined) return [];
   if (typeof recipe !== "string") throw new ConfigError("`recipe` is the name of one.");
-  return merge(recipeNamed(recipe), rest);
+  return [recipeNamed(recipe, stated)];
+}
+
+function withoutRecipe({ recipe: _, ...rest }: Tree): Tree {
+  return rest;
 }
 
 /** A discriminated object (one with a name, kind, rule, mode or optimiser of its own) replaces another of a different kind whole. */

@@ -1,19 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ConfigError } from "../../protocol/errors.ts";
+import { cohortSize, federationSchema } from "./cellConfig.ts";
 
 type Tree = { readonly [key: string]: unknown };
 
-const momentum = { optimiser: "sgd-momentum", momentum: 0.9 };
-const spflServer = { serverData: { validation: 200 }, scoring: {} };
+/** A composition, or one that follows from what the cell states beside it. */
+type Recipe = Tree | ((stated: Tree) => Tree);
+
+const spflServer = { serverData: { validation: 200 }, scoring: { method: "gtg" } };
 const adaptive = { beta1: 0.9, tau: 0.001 };
-const hmsdfl = { name: "hmsdfl", weight: 0.001 };
+const cohort = federationSchema.pick({ members: true, participation: true });
+
+/** HMSDFL at every member; where the cell says how fast their machines are (`resources`), by resource tier. */
+const hmsdflWith =
+  (more: Recipe): Recipe =>
+  (stated) => {
+    const client = { name: "hmsdfl", weight: 0.001 };
+    const tiered = stated.resources === undefined ? client : { ...client, tiers: {} };
+    return { client: tiered, ...(typeof more === "function" ? more(stated) : more) };
+  };
+
+/** K of the cell, and f = ⌊0.2·K⌋, the attackers to reckon with where nobody says (spec M). */
+function assumedAttackers({ members, participation }: Tree): { readonly invited: number; readonly byzantine: number } {
+  const { data } = cohort.safeParse({ members, participation });
+  if (data === undefined)
+    throw new ConfigError("The recipe reckons with a fifth of a round's members: set members and participation.", {
+      members: String(members),
+      participation: String(participation),
+    });
+  const invited = cohortSize(data);
+  return { invited, byzantine: Math.floor(invited / 5) };
+}
+
+function trimmedMean(stated: Tree): Tree {
+  return { aggregation: { rule: "trimmed-mean", parameters: { trim: assumedAttackers(stated).byzantine } } };
+}
+
+function bulyan(stated: Tree): Tree {
+  const { invited, byzantine } = assumedAttackers(stated);
+  if (4 * byzantine + 3 > invited)
+    throw new ConfigError(
+      `Bulyan needs 4f + 3 = ${4 * byzantine + 3} members a round to bear the f = ${byzantine} attackers assumed, and ${invited} are invited; ` +
+        "invite more, or state client hmsdfl and aggregation { rule: bulyan, parameters: { byzantine } } with a smaller f.",
+      { invited, byzantine },
+    );
+  return { aggregation: { rule: "bulyan", parameters: { byzantine } } };
+}
 
 /** Compositions by the names of the specification (§O), as far as they do not depend on the model's size: one row each. */
-const RECIPES: Readonly<Record<string, Tree>> = {
+const RECIPES: Readonly<Record<string, Recipe>> = {
   fedavg: {},
   /** Doc1's robust half as corrected: momentum at the members, ByzFed with the MAD filter. Top-k needs the model's size: set update.codec. */
   "fedsov-fixed": {
-    training: momentum,
+    training: { momentum: 0.9 },
     aggregation: { rule: "byzfed", parameters: { filter: "mad", k: 2, sizeWeighted: false } },
   },
   spfl: {
@@ -33,16 +72,17 @@ const RECIPES: Readonly<Record<string, Tree>> = {
     },
     ...spflServer,
   },
-  "hmsdfl+mean": { client: hmsdfl },
-  "hmsdfl+median": { client: hmsdfl, aggregation: { rule: "coordinate-median" } },
-  "hmsdfl+fltrust": {
-    client: hmsdfl,
+  "hmsdfl+fedavg": hmsdflWith({}),
+  "hmsdfl+trimean": hmsdflWith(trimmedMean),
+  "hmsdfl+median": hmsdflWith({ aggregation: { rule: "coordinate-median" } }),
+  "hmsdfl+bulyan": hmsdflWith(bulyan),
+  "hmsdfl+fltrust": hmsdflWith({
     aggregation: { rule: "fltrust" },
     server: { name: "fltrust-root" },
     serverData: { samples: 100 },
-  },
-  "hmsdfl+fedredefense": { client: hmsdfl, server: { name: "fedredefense" }, serverData: { samples: 100 } },
-  "hmsdfl+flcert": { client: hmsdfl, server: { name: "flcert-d" } },
+  }),
+  "hmsdfl+fedredefense": hmsdflWith({ server: { name: "fedredefense" }, serverData: { samples: 100 } }),
+  "hmsdfl+flcert": hmsdflWith({ server: { name: "flcert-d" } }),
   "fedeba+": {
     client: { name: "fedeba" },
     aggregation: { rule: "fedeba", parameters: { temperature: 1, prior: "uniform" } },
@@ -69,18 +109,22 @@ const RECIPES: Readonly<Record<string, Tree>> = {
 const REFUSED: Readonly<Record<string, string>> = {
   "fedsov-paper":
     "its top-k and noise need the number of parameters: state privacy.pipeline { name: paper, keep } yourself",
-  "hmsdfl+trimean":
-    "trimming needs the number of attackers: state aggregation { rule: trimmed-mean, parameters: { trim } } beside client hmsdfl",
-  "hmsdfl+bulyan":
-    "Bulyan needs the number of attackers: state aggregation { rule: bulyan, parameters: { byzantine } } beside client hmsdfl",
   "private-robust": "weights from a Gram matrix under secure computation are not built",
 };
 
-/** @throws ConfigError for a name that is no recipe, with the names there are, and for one that cannot be had, with the reason. */
-export function recipeNamed(name: string): Tree {
-  const recipe = RECIPES[name];
-  if (recipe !== undefined) return recipe;
+/** Every name that {@link recipeNamed} knows. */
+export const RECIPE_NAMES: readonly string[] = Object.keys(RECIPES);
+
+/**
+ * What a recipe says.
+ *
+ * @param stated the cell without its recipes: of it, `members` and `participation` (the attackers assumed) and `resources` (tiers) count.
+ * @throws ConfigError for a name that is no recipe, with the names there are, and for one that cannot be had, or not with so few members, with the reason.
+ */
+export function recipeNamed(name: string, stated: Tree): Tree {
+  const recipe = Object.hasOwn(RECIPES, name) ? RECIPES[name] : undefined;
+  if (recipe !== undefined) return typeof recipe === "function" ? recipe(stated) : recipe;
   const reason = REFUSED[name];
   if (reason !== undefined) throw new ConfigError(`The recipe ${name} has no name of its own: ${reason}.`, { name });
-  throw new ConfigError(`There is no recipe "${name}"; there are ${Object.keys(RECIPES).join(", ")}.`, { name });
+  throw new ConfigError(`There is no recipe "${name}"; there are ${RECIPE_NAMES.join(", ")}.`, { name });
 }
