@@ -45,18 +45,33 @@ function spread(value: Spread | undefined, unit: "share" | "number"): string {
   return `${decimal(value.mean * scale, digits)} ± ${decimal(value.std * scale, digits)}`;
 }
 
-/** Accuracy where two axes meet, shaded by how far it is below the best of all: how robust each choice is. */
+/**
+ * Accuracy where two axes meet, shaded by how far it is below the best of all: how robust each choice is. Of three axes or more, the two with most
+ * choices meet (of equals, the earlier), once for every combination of the others; all tables have the same shades.
+ */
 export function robustnessTable({ groups, axes }: ExperimentReport): Html | undefined {
-  const [rowAxis, columnAxis] = axes;
-  if (axes.length !== 2 || rowAxis === undefined || columnAxis === undefined) return undefined;
-  const rows = [...new Set(groups.map(({ labels }) => labels[rowAxis] ?? ""))];
-  const columns = [...new Set(groups.map(({ labels }) => labels[columnAxis] ?? ""))];
+  const choices = (axis: string): string[] => [...new Set(groups.map(({ labels }) => labels[axis] ?? ""))];
+  const meeting = [...axes].sort((a, b) => choices(b).length - choices(a).length).slice(0, 2);
+  const [rowAxis, columnAxis] = axes.filter((axis) => meeting.includes(axis));
+  if (rowAxis === undefined || columnAxis === undefined) return undefined;
+  const others = axes.filter((axis) => !meeting.includes(axis));
   const best = Math.max(...groups.map((group) => group.measures.accuracy?.mean ?? 0));
-  const cell = (row: string, column: string): GroupReport | undefined =>
-    groups.find(({ labels }) => labels[rowAxis] === row && labels[columnAxis] === column);
-  return html`<div class="wide"><table class="heat"><caption>Accuracy by ${rowAxis} and ${columnAxis}; darker is farther below the best</caption>
+  const tables = new Map<string, GroupReport[]>();
+  for (const group of groups) {
+    const title = others.map((axis) => `, ${axis} ${group.labels[axis] ?? ""}`).join("");
+    tables.set(title, [...(tables.get(title) ?? []), group]);
+  }
+  const table = ([title, shown]: readonly [string, readonly GroupReport[]]): Html => {
+    const [rows, columns] = [rowAxis, columnAxis].map((axis) => [
+      ...new Set(shown.map(({ labels }) => labels[axis] ?? "")),
+    ]) as [string[], string[]];
+    const cell = (row: string, column: string): GroupReport | undefined =>
+      shown.find(({ labels }) => labels[rowAxis] === row && labels[columnAxis] === column);
+    return html`<div class="wide"><table class="heat"><caption>Accuracy by ${rowAxis} and ${columnAxis}${title}; darker is farther below the best</caption>
 <thead><tr><th scope="col">${rowAxis}</th>${columns.map((column) => html`<th scope="col" class="n">${column}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr><th scope="row">${row}</th>${columns.map((column) => heat(cell(row, column), best))}</tr>`)}</tbody></table></div>`;
+  };
+  return html`${[...tables].map(table)}`;
 }
 
 function heat(group: GroupReport | undefined, best: number): Html {

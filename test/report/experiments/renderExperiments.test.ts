@@ -109,3 +109,25 @@ test("what runs on a virtual clock is drawn over its seconds as well as over rou
   assert.ok(!renderExperiments([report]).includes("virtual time"));
   assert.ok(!(figureOf(report) ?? "").includes("virtual time"));
 });
+
+test("of three axes the two with most choices meet, in a table for each choice of the third, shaded alike", () => {
+  const rules = ["mean", "krum", "median"];
+  const attacks = ["none", "lie", "fang"];
+  const groups = ["plain", "damped"].flatMap((client, c) =>
+    rules.flatMap((rule, r) =>
+      attacks.map((attack, a) => group({ client, rule, attack }, 0.9 - 0.2 * c - 0.05 * r - 0.01 * a)),
+    ),
+  );
+  const page = renderExperiments([{ ...report, axes: ["client", "rule", "attack"], groups }]);
+  const tables = page.split('<table class="heat">').slice(1);
+  assert.deepEqual(
+    tables.map((table) => /<caption>(.*?);/.exec(table)?.[1]),
+    ["Accuracy by rule and attack, client plain", "Accuracy by rule and attack, client damped"],
+  );
+  for (const [c, table] of tables.entries()) {
+    const body = table.slice(0, table.indexOf("</table>"));
+    const found = [...body.matchAll(/<td class="n h(\d)">([\d.]+)%/g)].map(([, shade, share]) => [shade, share]);
+    assert.equal(found.length, 9);
+    assert.deepEqual(found[0], c === 0 ? ["0", "90.0"] : ["2", "70.0"], "shaded by the best of both tables");
+  }
+});
