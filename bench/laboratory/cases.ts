@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import { LENET_5 } from "../learning/models.ts";
 
 export interface LaboratoryCase {
   readonly name: string;
   /** As in an experiment file. */
   readonly base: Readonly<Record<string, unknown>> & { readonly rounds: number };
 }
+
+/** The data say what it takes and tells apart. */
+const { inputs: _, classes: __, ...lenet } = LENET_5;
 
 /** What is promised: little beside training where training is much, and many small members in seconds. */
 export const CASES: readonly LaboratoryCase[] = [
@@ -15,17 +19,7 @@ export const CASES: readonly LaboratoryCase[] = [
       rounds: 10,
       data: { name: "fashion-mnist", samples: 6000, testSamples: 1000 },
       partition: { kind: "iid" },
-      model: {
-        kind: "cnn",
-        image: { channels: 1, height: 28, width: 28 },
-        convolutions: [
-          { channels: 6, kernel: 5, padding: "same", pool: 2 },
-          { channels: 16, kernel: 5, padding: "valid", pool: 2 },
-        ],
-        pool: "max",
-        hidden: [120, 84],
-        activation: "relu",
-      },
+      model: lenet,
       training: { localEpochs: 1, batchSize: 64, learningRate: 0.05, momentum: 0 },
     },
   },

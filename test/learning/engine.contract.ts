@@ -214,8 +214,8 @@ export function engineContract(create: () => Promise<LearningEngine>, configs = 
         assert.deepEqual(await again.valueAndGradient(parameters, batch, { wantInputs }, training), first);
       });
 
-      it("gives models of other configurations, which compute what a loaded one does", async (t) => {
-        if (model.variant === undefined) return t.skip("this engine has no variants");
+      it("gives models of other configurations, which compute what a loaded one does", async () => {
+        assert.ok(model.variant !== undefined, "every engine here opens models of other shapes");
         const other = await model.variant({ ...config, classes: config.classes + 1 });
         assert.deepEqual(other.layout, parameterLayout({ ...config, classes: config.classes + 1 }));
         const same = await model.variant(config);
