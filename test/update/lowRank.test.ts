@@ -210,6 +210,19 @@ describe("low-rank payload", () => {
     assert.ok(step.clipFactor === 1 && step.clippedCoordinates === 0);
   });
 
+  it("what no encoder writes is refused by name: a shift that leaves nothing, the one int16 without a negative, a product of 0 that says more", () => {
+    const layout = modelLayout([tensor("w", 4, 3)]);
+    const read = (shift: number, v: readonly number[], u: readonly number[]) =>
+      decodePayload(compress(Uint8Array.from([shift, ...int16s(v), ...int16s(u)])), codecOf(1), layout);
+    read(40, [1, 2, 3], [1, 2, 3, 4]);
+    assert.throws(() => read(41, [1, 2, 3], [1, 2, 3, 4]), /w has shift 41; at most 40/);
+    assert.throws(() => read(5, [1, -32_768, 3], [1, 2, 3, 4]), /factor of w has -32768/);
+    assert.throws(() => read(5, [1, 2, 3], [1, 2, -32_768, 4]), /factor of w has -32768/);
+    read(0, [0, 0, 0], [0, 0, 0, 0]);
+    assert.throws(() => read(1, [0, 0, 0], [0, 0, 0, 0]), /w is 0; then both factors are 0/);
+    assert.throws(() => read(0, [1, 2, 3], [0, 0, 0, 0]), /w is 0; then both factors are 0/);
+  });
+
   it("whatever the content says, it is refused or read the same way whole and in a stream", async () => {
     const layout = modelLayout([tensor("w", 4, 3), tensor("b", 3)]);
     const length = lowRankLength(layout, 1);
