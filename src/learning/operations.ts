@@ -92,8 +92,8 @@ export interface Operations<V> {
   /** Sequence → one row per sample. */
   lastStep(x: V, steps: number, width: number): V;
 
-  /** Token ids, one row per sample → rows of `width` values, `length` per sample. */
-  embedding(ids: V, table: V, width: number): V;
+  /** Token ids, one row per sample → rows of `width` values, `length` per sample. The table has one for each token of the vocabulary. */
+  embedding(ids: V, table: V, width: number, vocabulary: number): V;
   /** Adds row t of the table to every sample's t-th row. */
   addPositions(x: V, table: V, length: number, width: number): V;
   /** Each row to mean 0 and (biased) variance 1, then scale and shift. */

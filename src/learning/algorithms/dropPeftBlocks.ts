@@ -36,15 +36,7 @@ export function droppableConfig({ config }: Model): TransformerConfig {
  * loaded when first asked for, one for each number of blocks, and parameters, masks and gradients are carried between the two, so that a block that
  * is left out is not computed in either direction. Its parameters' gradient is 0.
  */
-export interface ThinnedModel {
-  forward(parameters: Float32Array, batch: Batch, mode: Mode): Promise<ForwardResult>;
-  valueAndGradient(
-    parameters: Float32Array,
-    batch: Batch,
-    request: GradientRequest,
-    mode: Mode,
-  ): Promise<GradientResult>;
-}
+export type ThinnedModel = Pick<Model, "forward" | "valueAndGradient">;
 
 /**
  * @param kept indices of the blocks that stay, ascending.

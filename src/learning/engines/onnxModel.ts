@@ -27,12 +27,13 @@ import {
   type GradientVariant,
   maskInput,
 } from "../onnx/emit.ts";
+import type { GraphOptions } from "../onnx/graph.ts";
 import type { DropoutLayer } from "../operations.ts";
 import { checkLength, checkPass, checkRequest, targetRows } from "../targets.ts";
 import { trainableNames } from "./requests.ts";
 
 /** What is needed of a runtime; `onnxruntime-node` and `onnxruntime-web` share these types. */
-export interface OnnxRuntime {
+export interface OnnxRuntime extends GraphOptions {
   open(graph: Uint8Array): Promise<InferenceSession>;
   tensor(data: Float32Array, shape: readonly number[]): Tensor;
 }
@@ -96,7 +97,7 @@ export class OnnxModel implements Model {
     checkRequest(this.config, request, batch);
     const variant = this.#variantOf(request, mode);
     const { graph, session } = await this.#open(gradientKey(variant), () =>
-      emitGradient(this.config, this.#extent, variant),
+      emitGradient(this.config, this.#extent, variant, this.#runtime),
     );
 
     const feeds = this.#feeds(parameters, batch, mode);
@@ -131,7 +132,7 @@ export class OnnxModel implements Model {
     checkLength("velocity", state.velocity, this.parameterCount);
     const variant = { masks: this.#masked(mode), momentum: momentum !== 0 };
     const { session } = await this.#open(`step ${variant.masks} ${variant.momentum}`, () =>
-      emitStep(this.config, this.#extent, variant),
+      emitStep(this.config, this.#extent, variant, this.#runtime),
     );
     const feeds = this.#feeds(state.parameters, batch, mode);
     this.#addTargets(feeds, batch, targetRows(this.config, batch, {}));

@@ -39,6 +39,7 @@ export async function createOnnxNodeEngine({
       return provider === "cpu" ? opening : refusingWhatItLacks(opening, provider);
     },
     tensor: (data, shape) => new Tensor("float32", data, shape),
+    scattersInOrder: provider === "cpu",
   };
   const models: OnnxModel[] = [];
   return {

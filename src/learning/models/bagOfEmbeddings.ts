@@ -21,8 +21,8 @@ export const bagOfEmbeddings: Architecture<Config> = {
   featureWidth: ({ width, projection }) => projection ?? width,
   vocabulary: ({ vocabulary }) => vocabulary,
   forward: (operations, config, input) => {
-    const { inputs, width } = config;
-    const words = operations.embedding(input, operations.parameter("embedding.weight"), width);
+    const { inputs, width, vocabulary } = config;
+    const words = operations.embedding(input, operations.parameter("embedding.weight"), width, vocabulary);
     const features = operations.meanOverTokens(words, input, inputs, width);
     return endingOutputs(operations, endingOf(config), features);
   },

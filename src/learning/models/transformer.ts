@@ -72,7 +72,7 @@ export const transformer: Architecture<Config> = {
   },
 
   forward<V>(operations: Operations<V>, config: Config, input: V): ModelOutputs<V> {
-    const { inputs: length, width, heads, normalisation } = config;
+    const { inputs: length, width, heads, normalisation, vocabulary } = config;
     const drops = new Map(transformer.dropoutLayers?.(config).map((layer) => [layer.name, layer]));
     /** The end of branch 1 (attention) or 2 of a block: dropout, then the adapter. */
     const ended = (block: string, branch: 1 | 2, x: V): V => {
@@ -86,7 +86,7 @@ export const transformer: Architecture<Config> = {
     const branch = (name: string, x: V, f: (x: V) => V): V =>
       normalisation === "pre" ? operations.add(x, f(normalised(name, x))) : normalised(name, operations.add(x, f(x)));
 
-    const embedded = operations.embedding(input, operations.parameter("embedding.weight"), width);
+    const embedded = operations.embedding(input, operations.parameter("embedding.weight"), width, vocabulary);
     let x = operations.addPositions(embedded, operations.parameter("position.weight"), length, width);
     for (const block of blockNames(config)) {
       x = branch(`${block}.norm1`, x, (h) => {

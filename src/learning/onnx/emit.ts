@@ -10,7 +10,7 @@
 
 import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
 import { dropoutLayers, featureWidth, modelOutputs, parameterCount, parameterLayout } from "../layout.ts";
-import { type Extent, GraphBuilder, type Value } from "./graph.ts";
+import { type Extent, GraphBuilder, type GraphOptions, type Value } from "./graph.ts";
 import { OnnxOperations } from "./onnxOperations.ts";
 import { Tape, type Variable } from "./tape.ts";
 
@@ -59,8 +59,13 @@ export function emitForward(config: ModelConfig, batch: Extent, masks = false): 
  * Adds targets [B, classes], scale [] (1/size: padding rows have zero targets and must not count) and the cotangents of
  * the variant as inputs; log_likelihood [] (summed), gradient [d] and, if wanted, input_gradient [B, inputs] as outputs.
  */
-export function emitGradient(config: ModelConfig, batch: Extent, variant: GradientVariant): EmittedGraph {
-  const graph = new GraphBuilder();
+export function emitGradient(
+  config: ModelConfig,
+  batch: Extent,
+  variant: GradientVariant,
+  options: GraphOptions = {},
+): EmittedGraph {
+  const graph = new GraphBuilder(options);
   const forward = emitForwardPass(graph, config, batch, variant);
   const gradient = emitBackwardPass(graph, config, batch, forward, variant);
   outputForward(graph, forward, config, batch);
@@ -83,8 +88,13 @@ export interface StepVariant {
  * Log-likelihood, and one step along the gradient of the cross-entropy: adds learning_rate [] → new_parameters; with momentum also velocity [d] and momentum [] →
  * new_velocity.
  */
-export function emitStep(config: ModelConfig, batch: Extent, { masks, momentum }: StepVariant): EmittedGraph {
-  const graph = new GraphBuilder();
+export function emitStep(
+  config: ModelConfig,
+  batch: Extent,
+  { masks, momentum }: StepVariant,
+  options: GraphOptions = {},
+): EmittedGraph {
+  const graph = new GraphBuilder(options);
   const size = parameterCount(config);
   const trainable = new Set(parameterLayout(config).map(({ name }) => name));
   const variant = { logitCotangent: false, featureCotangent: false, trainable, wantInputs: false, masks };

@@ -26,7 +26,17 @@ export type Attribute =
 /** A value in a graph, by name. */
 export type Value = string & { readonly __value: unique symbol };
 
+/** What differs from device to device. */
+export interface GraphOptions {
+  /**
+   * Whether the runtime adds scattered values one after another, as it does on the processor. GPUs add them in any order, so that a gradient's last
+   * bits would change from run to run; sums are then written as products, which have one order.
+   */
+  readonly scattersInOrder?: boolean;
+}
+
 export class GraphBuilder {
+  readonly scattersInOrder: boolean;
   readonly #nodes: ProtobufWriter[] = [];
   readonly #inputs: ProtobufWriter[] = [];
   readonly #outputs: ProtobufWriter[] = [];
@@ -34,6 +44,10 @@ export class GraphBuilder {
   readonly #inputNames: string[] = [];
   readonly #outputNames: string[] = [];
   #fresh = 0;
+
+  constructor({ scattersInOrder = true }: GraphOptions = {}) {
+    this.scattersInOrder = scattersInOrder;
+  }
 
   /** A float32 tensor given at each run. */
   input(name: string, shape: readonly Extent[]): Value {
@@ -68,6 +82,13 @@ export class GraphBuilder {
     const data = new DataView(new ArrayBuffer(8 * values.length));
     values.forEach((value, i) => data.setBigInt64(8 * i, BigInt(value), true));
     return this.#constant(ELEMENT_TYPE.int64, [values.length], data);
+  }
+
+  /** A float32 constant of one axis, as a column: [length, 1]. */
+  column(values: readonly number[]): Value {
+    const data = new DataView(new ArrayBuffer(4 * values.length));
+    values.forEach((value, i) => data.setFloat32(4 * i, value, true));
+    return this.#constant(ELEMENT_TYPE.float32, [values.length, 1], data);
   }
 
   /** A float32 scalar. */

@@ -103,8 +103,8 @@ export class OnnxOperations implements Operations<Variable> {
     return recurrent.lastStep(this.#tape, x, steps);
   }
 
-  embedding(ids: Variable, table: Variable): Variable {
-    return tokens.embedding(this.#tape, ids, table);
+  embedding(ids: Variable, table: Variable, _width: number, vocabulary: number): Variable {
+    return tokens.embedding(this.#tape, ids, table, vocabulary);
   }
 
   addPositions(x: Variable, table: Variable, length: number, width: number): Variable {
