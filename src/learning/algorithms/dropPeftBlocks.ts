@@ -3,7 +3,7 @@ import { ConfigError } from "../../protocol/errors.ts";
 import type { ModelConfig } from "../../protocol/recipe/modelConfig.ts";
 import { LearningError } from "../errors.ts";
 import type { ParameterTensor } from "../layout.ts";
-import type { Batch, ForwardResult, GradientRequest, GradientResult, Mode, Model } from "../model.ts";
+import type { Mode, Model } from "../model.ts";
 
 type TransformerConfig = Extract<ModelConfig, { kind: "transformer" }>;
 
