@@ -18,9 +18,9 @@ const LOSS_UNIT = 1 / 65_536;
  * Losses are what members say: who lies about a high one gains weight. `capMads` = k clips them to median + k·MAD (3 recommended) and so bounds
  * the gain; no bound is claimed beyond that. The weights are public and tell loss differences: F_i − F_j = τ·ln(p_i q_j / p_j q_i).
  *
- * FedEBA+ adds alignments. Gradient alignment is the members' work (their client algorithm, with the fair gradient as an auxiliary tensor), and always
- * on where a recipe names it: the paper switches it on above an angle, for which {@link cosineToEquality} is there, but members would have to be told. Model alignment, (1 − α)Σp_iΔ_i + α·(mean of one-step updates), is not offered: it adds
- * one tensor's updates into another's, which λ does not record, and was measured to hurt, one step being ~1/E as long as a round. Needs K ≥ 1.
+ * FedEBA+ adds alignments, which are the members' work (client algorithm `fedeba`): the fair gradient, and the losses that choose between the two
+ * alignments by their angle, travel beside the model and are averaged with p like it. Model alignment, (1 − α)Σp_iΔ_i + α·(mean of one-step updates),
+ * is done there too, with the same weights for both: λ records one set. Needs K ≥ 1.
  *
  * Paper: Wang et al. 2023, "Entropy-driven fair and effective federated learning" (arXiv 2301.12407); AFL: Mohri et al. 2019.
  */
@@ -48,19 +48,4 @@ export function lossesInNats(losses: readonly number[], capMads?: number): Float
   const middle = median(nats);
   const limit = middle + capMads * median(nats.map((loss) => Math.abs(loss - middle)));
   return nats.map((loss) => (loss > limit ? limit : loss));
-}
-
-/**
- * cos θ between the losses and all ones, ΣF/(‖F‖·√K): 1 where all are equal, so "unfair" (θ above a threshold) is a cosine below the threshold's.
- *
- * @param losses integers in any unit; all 0: 1.
- */
-export function cosineToEquality(losses: readonly number[]): number {
-  let sum = 0;
-  let squares = 0;
-  for (const loss of losses) {
-    sum += loss;
-    squares += loss * loss;
-  }
-  return squares === 0 ? 1 : sum / Math.sqrt(squares * losses.length);
 }

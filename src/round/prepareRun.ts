@@ -3,6 +3,7 @@ import { laboratoryOnly } from "../aggregation/needsOf.ts";
 import { ruleIdOf } from "../aggregation/rules.ts";
 import { encodeDataset } from "../data/encodeDataset.ts";
 import { laboratoryOnly as clientForLaboratory } from "../learning/algorithms/laboratoryOnly.ts";
+import { requireLossRange } from "../learning/algorithms/lossAngle.ts";
 import { sendsBeside } from "../learning/algorithms/sendsBeside.ts";
 import { SCORING } from "../protocol/attestedScores.ts";
 import { type Hex, toHex } from "../protocol/bytes.ts";
@@ -13,7 +14,7 @@ import type { ContentStore } from "../protocol/contentStore.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { masterFromFloat } from "../protocol/grid.ts";
-import type { ScoringConfig } from "../protocol/recipe/scoringConfig.ts";
+import { requireCoalitions, type ScoringConfig } from "../protocol/recipe/scoringConfig.ts";
 import { decodeRecipe, encodeRecipe, privacyOf, type Recipe, serverOptimiserOf } from "../protocol/recipe.ts";
 import { initialServerState } from "../protocol/serverState.ts";
 import { keepsResidual } from "../update/codecs.ts";
@@ -60,8 +61,10 @@ export async function prepareRun(
       `The client algorithm ${draft.client?.name} sends tensors beside the model, which a server optimiser would move as if they were updates. Leave serverOptimiser out.`,
       { client: draft.client?.name, serverOptimiser: draft.serverOptimiser?.name },
     );
+  requireCoalitions(draft.scoring);
   requireResidual(draft);
   requireProduct(draft.layout, draft.update.codec);
+  requireLossRange(draft.layout);
   const publish = async (bytes: Uint8Array): Promise<Hex> => {
     const id = await store.put(bytes);
     await store.serve(id);

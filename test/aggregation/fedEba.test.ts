@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { cosineToEquality, type FedEbaParameters, lossesInNats } from "../../src/aggregation/fedEba.ts";
+import { type FedEbaParameters, lossesInNats } from "../../src/aggregation/fedEba.ts";
 import { assertWeights, line, nats, outcome } from "./run.ts";
 
 const run = (parameters: FedEbaParameters, losses: readonly number[], samples?: readonly number[]) =>
@@ -53,16 +53,5 @@ describe("FedEBA", () => {
       code: "LOSSES_SEALED",
       values: { rule: "fedeba", memberId: 3 },
     });
-  });
-});
-
-describe("cosineToEquality", () => {
-  const degrees = (cosine: number): number => (Math.acos(cosine) * 180) / Math.PI;
-  it("losses (1, 2, 3) lie at 22.2077 degrees from all ones", () =>
-    assert.ok(Math.abs(degrees(cosineToEquality(nats(1, 2, 3))) - 22.2077) < 5e-5));
-  it("equal losses lie at none, all 0 too; one loss among zeros farthest", () => {
-    assert.equal(cosineToEquality([0, 0]), 1);
-    assert.equal(cosineToEquality([8, 8, 8, 8]), 1);
-    assert.equal(cosineToEquality([0, 0, 0, 5]), 0.5);
   });
 });

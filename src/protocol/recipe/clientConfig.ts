@@ -82,15 +82,26 @@ export const clientSchema = z.discriminatedUnion("name", [
     /** Weight of MSDFL, for members whose tier asks for it. */
     msdflWeight: strength.default(1e-4),
   }),
-  z.strictObject({
-    name: z.literal("fedeba"),
-    /** Gradient alignment: steps h = (1−α)∇F + α·g̃, the mean gradient g̃ travelling beside the model; 0 is none. */
-    gradientAlpha: z.number().min(0).lt(1).default(0.5),
-    /** What members send and how they lean to its mean: gradients along the way, by the difference to their own; or those at the received model, as they are. */
-    fairGradient: z.enum(["walked", "received"]).default("walked"),
-    /** Model alignment: share of the first step's way in the update; 0 is none, 0.1 usual. */
-    modelAlpha: z.number().min(0).lt(1).default(0),
-  }),
+  z
+    .strictObject({
+      name: z.literal("fedeba"),
+      /** Gradient alignment: steps h = (1−α)∇F + α·g̃, the mean gradient g̃ travelling beside the model; 0 is none. */
+      gradientAlpha: z.number().min(0).lt(1).default(0.5),
+      /** What members send and how they lean to its mean: gradients along the way, by the difference to their own; or those at the received model, as they are. */
+      fairGradient: z.enum(["walked", "received"]).default("walked"),
+      /** Model alignment: share of the first step's way in the update; 0 is none, 0.1 usual. */
+      modelAlpha: z.number().min(0).lt(1).default(0),
+      /**
+       * Degrees between the members' losses and equal ones, above which a round aligns gradients and below which models; the paper's way, 15 usual.
+       * Left out: both as configured, in every round.
+       */
+      switchAngle: z.number().min(0).max(90).optional(),
+    })
+    .refine(
+      ({ switchAngle, gradientAlpha, modelAlpha }) =>
+        switchAngle === undefined || (gradientAlpha > 0 && modelAlpha > 0),
+      "switchAngle chooses between two alignments: give gradientAlpha and modelAlpha above 0, or leave it out",
+    ),
   z.strictObject({
     name: z.literal("fedmeta"),
     /** a, of the steps of adaptation. */

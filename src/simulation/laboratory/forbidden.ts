@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { needsOf, trustsLosses, weighsBySamples } from "../../aggregation/needsOf.ts";
 import { MAX_EXACT_PLAYERS } from "../../incentives/shapley.ts";
+import { MOST_FRACTION_BITS } from "../../learning/algorithms/lossAngle.ts";
 import { sendsBeside } from "../../learning/algorithms/sendsBeside.ts";
 import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
+import { requireCoalitions } from "../../protocol/recipe/scoringConfig.ts";
 import { isEnsemble } from "../../round/serverLearning/serverConfig.ts";
 import { attacksOf } from "../attacks/attackConfig.ts";
 import { attackerCount } from "../attacks/schedule.ts";
@@ -57,6 +59,11 @@ const IMPOSSIBLE: readonly Impossibility[] = [
       "the client algorithm sends tensors beside the model, which a server optimiser would move as if they were updates; leave serverOptimiser out",
   },
   {
+    when: ({ client, update }) =>
+      client?.name === "fedeba" && client.switchAngle !== undefined && update.fractionBits > MOST_FRACTION_BITS,
+    because: `switchAngle sends losses squared, which need update.fractionBits of ${MOST_FRACTION_BITS} at most; lower it, or leave switchAngle out`,
+  },
+  {
     when: (cell) => {
       const { losses, accuracies } = needsOf(cell.aggregation);
       const reads = losses === true || accuracies === true || cell.scoring !== undefined || cell.server !== undefined;
@@ -100,11 +107,6 @@ const IMPOSSIBLE: readonly Impossibility[] = [
         (privacy.sampling.kind === "poisson" ? participation : cohortSize({ participation, members }) / members),
     because:
       "privacy would be counted for another sampling than is drawn; set privacy.sampling.rate to participation (for fixed-size cohorts to K/N)",
-  },
-  {
-    when: ({ update, participation }) => update.downlink !== undefined && participation !== 1,
-    because:
-      "members that are left out of a round miss its compressed movement; set participation to 1, or leave update.downlink out",
   },
   {
     when: ({ privacy, client }) => privacy?.mode === "record" && client !== undefined && client.name !== "fedavg",
@@ -241,8 +243,9 @@ const IMPOSSIBLE: readonly Impossibility[] = [
 /** @throws ConfigError with the first reason why a cell makes no sense. */
 export function requirePossible(cell: FederationConfig, where: string): void {
   for (const { when, because } of IMPOSSIBLE) if (when(cell)) throw new ConfigError(`${where}: ${because}.`, { where });
-  if (cell.privacy === undefined) return;
   try {
+    requireCoalitions(cell.scoring ?? {});
+    if (cell.privacy === undefined) return;
     requirePrivateRecipe({
       privacy: cell.privacy,
       codec: cell.update.codec,

@@ -248,6 +248,7 @@ describe("what travels", () => {
       .map((name): Record<string, unknown> => ({ name }))
       .concat(
         { name: "fedeba", gradientAlpha: 0 },
+        { name: "fedeba", modelAlpha: 0.1, switchAngle: 15 },
         { name: "fedmeta", learnRates: true },
         { name: "functional", samples: 3 },
         ...["naive", "freezeA", "stack", "svd"].map((mode) => ({ name: "lora", rank: 1, mode })),

@@ -30,6 +30,12 @@ const APART: readonly (readonly [string, Record<string, unknown>, Record<string,
     /sends tensors beside the model, which a server optimiser would move/,
   ],
   [
+    "losses squared and a grid too fine for them",
+    { client: { name: "fedeba", modelAlpha: 0.1, switchAngle: 15 } },
+    { update: { fractionBits: 21 } },
+    /losses squared, which need update.fractionBits of 20/,
+  ],
+  [
     "privacy and a server strategy",
     { privacy: CENTRAL },
     { server, ...samples },
