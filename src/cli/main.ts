@@ -14,6 +14,7 @@ import { demoCommand } from "./demoCommand.ts";
 import { printFailure } from "./failure.ts";
 import { keysCommand } from "./keys.ts";
 import { nodeCommand } from "./nodeStart.ts";
+import { privacyCommand } from "./privacyCommand.ts";
 import { reportCommand } from "./reportCommand.ts";
 import { runPrepareCommand } from "./runPrepare.ts";
 import { runShowCommand } from "./runShow.ts";
@@ -46,6 +47,7 @@ function buildProgram(onVerbose: () => void): Command {
     .addCommand(claimCommand())
     .addCommand(keysCommand())
     .addCommand(storeCommand())
+    .addCommand(privacyCommand())
     .addCommand(simulateCommand())
     .addCommand(reportCommand())
     .addCommand(unlearnCommand())

@@ -19,6 +19,8 @@ const COMMANDS = [
   "keys swarm",
   "store serve",
   "store address",
+  "privacy noise",
+  "privacy epsilon",
   "demo",
 ];
 
