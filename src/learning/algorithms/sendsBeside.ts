@@ -10,6 +10,8 @@ export function sendsBeside(client: ClientConfig | undefined): boolean {
     case "scaffold":
     case "functional":
       return true;
+    case "local-sgd":
+      return client.momentumState === "averaged";
     case "fedeba":
       return client.gradientAlpha > 0;
     case "fedmeta":

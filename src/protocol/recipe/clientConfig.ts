@@ -28,8 +28,11 @@ export const clientSchema = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("fedavg") }),
   /** One gradient over a share of the shard, then one step. */
   z.strictObject({ name: z.literal("fedsgd"), fraction: share.default(1) }),
-  /** FedAvg whose momentum can go on from round to round. */
-  z.strictObject({ name: z.literal("local-sgd"), carryMomentum: z.boolean().default(false) }),
+  z.strictObject({
+    name: z.literal("local-sgd"),
+    /** Where momentum starts each round: at 0 (FedAvg), where the member's last round left it, or at the mean of all, which travels beside the model. */
+    momentumState: z.enum(["reset", "carried", "averaged"]).default("reset"),
+  }),
   z.strictObject({
     name: z.literal("fedprox"),
     /** μ/2·‖w − w^t‖² beside the loss. */

@@ -52,11 +52,13 @@ describe("FedSGD", () => {
 describe("local SGD", () => {
   it("carries its momentum into the next round only if told to, and keeps it to itself", async () => {
     // One step a round on f = w²/2 from 1, η = .1, β = .9: with the momentum the way of B2, without it plain steps.
-    for (const [carryMomentum, expected] of [
-      [true, [0.9, 0.72, 0.486]],
-      [false, [0.9, 0.81, 0.729]],
+    for (const [more, expected] of [
+      [{ momentumState: "carried" }, [0.9, 0.72, 0.486]],
+      [{ momentumState: "reset" }, [0.9, 0.81, 0.729]],
+      [{}, [0.9, 0.81, 0.729]],
     ] as const) {
-      const algorithm = localAlgorithm(config({ name: "local-sgd", carryMomentum }), plan(1, 0.1, 0.9), quadratic());
+      const algorithm = localAlgorithm(config({ name: "local-sgd", ...more }), plan(1, 0.1, 0.9), quadratic());
+      assert.deepEqual(algorithm.auxiliary, []);
       let [w, local]: [number, LocalState] = [1, {}];
       const way: number[] = [];
       for (let round = 1; round <= 3; round++) {
@@ -66,14 +68,56 @@ describe("local SGD", () => {
         way.push(w);
       }
       near(way, expected);
-      assert.deepEqual(Object.keys(local), carryMomentum ? ["momentum"] : []);
+      assert.deepEqual(
+        Object.keys(local),
+        "momentumState" in more && more.momentumState === "carried" ? ["momentum"] : [],
+      );
     }
   });
-  it("refuses to carry momentum that the optimiser does not have", () => {
+  it("averaged: members start from the mean of their momenta, which travels, and keep nothing", async () => {
+    const algorithm = localAlgorithm(
+      config({ name: "local-sgd", momentumState: "averaged" }),
+      plan(2, 0.1, 0.9),
+      quadratic(),
+    );
+    assert.deepEqual(algorithm.auxiliary, [{ name: "momentum", shape: [1] }]);
+    // Data at 0 and 4, weights ¼ and ¾, η = .1, β = .9, two steps a round from w = 1.
+    const weights = [0.25, 0.75];
+    let state = Float32Array.of(1, 0);
+    const rounds: { ends: number[]; momenta: number[]; state: number[] }[] = [];
+    for (let round = 1; round <= 2; round++) {
+      const outcomes = await Promise.all([0, 4].map((a) => algorithm.train(taskOf(state, points(a), { round }))));
+      const [w, m] = state as unknown as [number, number];
+      for (const { local } of outcomes) assert.deepEqual(local, {});
+      state = state.map(
+        (value, j) =>
+          value + outcomes.reduce((sum, { delta }, i) => sum + (weights[i] as number) * (delta[j] as number), 0),
+      );
+      rounds.push({
+        ends: outcomes.map(({ delta }) => w + (delta[0] as number)),
+        momenta: outcomes.map(({ delta }) => m + (delta[1] as number)),
+        state: [...state],
+      });
+    }
+    const [first, second] = rounds;
+    // m: 1, then .9 + .9 = 1.8, and −3, then −2.7 − 2.7 = −5.4; w: .9, .72 and 1.3, 1.84. Means 1.56 and −3.6.
+    near(first?.momenta ?? [], [1.8, -5.4]);
+    near(first?.ends ?? [], [0.72, 1.84]);
+    near(first?.state ?? [], [1.56, -3.6]);
+    // From 1.56 with m = −3.6: −3.24 + 1.56 = −1.68, w = 1.728; −1.512 + 1.728 = .216, w = 1.7064.
+    // −3.24 − 2.44 = −5.68, w = 2.128; −5.112 − 1.872 = −6.984, w = 2.8264.
+    near(second?.momenta ?? [], [0.216, -6.984]);
+    near(second?.ends ?? [], [1.7064, 2.8264]);
+    near(second?.state ?? [], [0.25 * 1.7064 + 0.75 * 2.8264, 0.25 * 0.216 - 0.75 * 6.984]);
+  });
+  it("refuses momentum that outlives a round where the optimiser has none", () => {
     const sm3: TrainingPlan = { ...plan(1, 1), optimiser: "sm3", epsilon: 1e-3, initialAccumulator: 0 };
-    assert.throws(() => localAlgorithm(config({ name: "local-sgd", carryMomentum: true }), sm3, quadratic()), {
-      code: "BAD_CONFIG",
-    });
+    for (const momentumState of ["carried", "averaged"])
+      assert.throws(() => localAlgorithm(config({ name: "local-sgd", momentumState }), sm3, quadratic()), {
+        code: "BAD_CONFIG",
+        message: new RegExp(`momentumState ${momentumState} needs momentum`),
+      });
+    localAlgorithm(config({ name: "local-sgd" }), sm3, quadratic());
   });
 });
 

@@ -247,6 +247,8 @@ describe("what travels", () => {
     ]
       .map((name): Record<string, unknown> => ({ name }))
       .concat(
+        { name: "local-sgd", momentumState: "carried" },
+        { name: "local-sgd", momentumState: "averaged" },
         { name: "fedeba", gradientAlpha: 0 },
         { name: "fedeba", modelAlpha: 0.1, switchAngle: 15 },
         { name: "fedmeta", learnRates: true },

@@ -9,7 +9,7 @@ describe("client algorithms of a recipe", () => {
     for (const [name, expected] of [
       ["fedavg", {}],
       ["fedsgd", { fraction: 1 }],
-      ["local-sgd", { carryMomentum: false }],
+      ["local-sgd", { momentumState: "reset" }],
       ["fedprox", { mu: 0.01, partialWork: false }],
       ["scaffold", { option: "II" }],
       ["moon", { mu: 1, temperature: 0.5, projection: false }],
@@ -30,6 +30,7 @@ describe("client algorithms of a recipe", () => {
 
   it("every number has bounds, and what is not known is refused", () => {
     for (const wrong of [
+      { name: "local-sgd", momentumState: "kept" },
       { name: "fedprox", mu: -1 },
       { name: "fedprox", mu: Infinity },
       { name: "fedprox", mu: 0.1, nu: 1 },
