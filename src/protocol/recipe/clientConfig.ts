@@ -177,8 +177,22 @@ export const clientSchema = z.discriminatedUnion("name", [
     /** Probabilities below it are lifted to it. */
     floor: z.number().min(1e-12).max(1e-2).default(1e-8),
   }),
-  /** The gradient of the worst point within ρ, to first order (Foret et al. 2021). */
-  z.strictObject({ name: z.literal("sam"), rho: z.number().positive().max(100).default(0.05) }),
+  /** The gradient at the worst point near by, to first order. */
+  z.discriminatedUnion("space", [
+    z.strictObject({
+      name: z.literal("sam"),
+      /** Among parameters within ρ (Foret et al. 2021). */
+      space: z.literal("parameters").default("parameters"),
+      rho: z.number().positive().max(100).default(0.05),
+    }),
+    z.strictObject({
+      name: z.literal("sam"),
+      /** Among inputs, each value of which moves by ε (fast gradient sign method; Goodfellow et al. 2015). */
+      space: z.literal("inputs"),
+      /** In the units of the inputs. */
+      epsilon: z.number().positive().max(1e6).default(0.05),
+    }),
+  ]),
 ]);
 
 export type ClientConfig = z.infer<typeof clientSchema>;

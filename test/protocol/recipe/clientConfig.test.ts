@@ -17,9 +17,11 @@ describe("client algorithms of a recipe", () => {
       ["hmsdfl", { weight: 1e-3, projections: 1, epsilon: 1e-2, msdflWeight: 1e-4 }],
       ["fedeba", { gradientAlpha: 0.5, fairGradient: "walked", modelAlpha: 0 }],
       ["fedpa", { samples: 5, shrinkage: 0.4, burnIn: 0.5, burnInRounds: 0 }],
-      ["sam", { rho: 0.05 }],
+      ["sam", { space: "parameters", rho: 0.05 }],
     ] as const)
       assert.deepEqual(clientSchema.parse({ name }), { name, ...expected });
+    const inputs = { name: "sam", space: "inputs" };
+    assert.deepEqual(clientSchema.parse(inputs), { ...inputs, epsilon: 0.05 });
     const spfl = clientSchema.parse({ name: "spfl" });
     assert.ok(spfl.name === "spfl");
     assert.deepEqual(
@@ -43,6 +45,10 @@ describe("client algorithms of a recipe", () => {
       { name: "fedpa", shrinkage: 0 },
       { name: "lora", rank: 0 },
       { name: "functional" },
+      { name: "sam", space: "inputs", rho: 0.05 },
+      { name: "sam", space: "inputs", epsilon: 0 },
+      { name: "sam", epsilon: 0.05 },
+      { name: "sam", space: "labels" },
       { name: "fedsomething" },
     ])
       assert.ok(!clientSchema.safeParse(wrong).success, JSON.stringify(wrong));
