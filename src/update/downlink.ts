@@ -96,29 +96,47 @@ export function applyDownlink(master: Float64Array, payload: Uint8Array, downlin
   });
 }
 
-/** The last H downlinks of a server: what a client that skipped rounds needs to catch up. */
-export class DownlinkHistory {
-  readonly #kept: { readonly round: number; readonly payload: Uint8Array }[] = [];
-  readonly #length: number;
+/** A downlink as it was sent, and the round whose movement it is; codecs with a mask need that to be read. */
+export interface SentDownlink {
+  readonly round: number;
+  readonly payload: Uint8Array;
+}
 
-  /** @param length H. */
-  constructor(length = 20) {
-    this.#length = length;
-  }
+/** The last downlinks of a server: what a replica that was away needs to catch up. Never changed in place. */
+export interface DownlinkHistory {
+  /** The version before the first kept downlink: replicas of it and of later ones can catch up. 0 is the initial model. */
+  readonly from: number;
+  /** In ascending rounds; a round that moved nothing has none. */
+  readonly kept: readonly SentDownlink[];
+}
 
-  /** Rounds come in ascending order; those without a downlink are left out. */
-  add(round: number, payload: Uint8Array): void {
-    this.#kept.push({ round, payload });
-    if (this.#kept.length > this.#length) this.#kept.shift();
-  }
+export const NO_DOWNLINKS: DownlinkHistory = { from: 0, kept: [] };
 
-  /**
-   * The payloads after a round, in their order; undefined when the client has to take the whole model, since one of them is gone.
-   *
-   * @param round the last downlink that the client has applied; undefined for a client without a model.
-   */
-  since(round: number | undefined): readonly Uint8Array[] | undefined {
-    const at = this.#kept.findIndex((kept) => kept.round === round);
-    return at === -1 ? undefined : this.#kept.slice(at + 1).map(({ payload }) => payload);
-  }
+/** With one more downlink, of which the last `length` (H) are kept. */
+export function withDownlink({ from, kept }: DownlinkHistory, sent: SentDownlink, length: number): DownlinkHistory {
+  const all = [...kept, sent];
+  const gone = all.slice(0, Math.max(0, all.length - length));
+  return { from: gone.at(-1)?.round ?? from, kept: all.slice(gone.length) };
+}
+
+/** The version of a replica that has applied everything: the round of the last downlink, 0 where there was none. */
+export function headVersion({ from, kept }: DownlinkHistory): number {
+  return kept.at(-1)?.round ?? from;
+}
+
+/**
+ * What to send to a replica: the downlinks it lacks, in their order; or undefined, the whole model, where one of them is gone or they are together
+ * longer than that.
+ *
+ * @param version round of the last downlink that the replica has applied; 0 for one with the initial model, undefined for one without a model.
+ * @param modelBytes of the whole model.
+ */
+export function missedDownlinks(
+  { from, kept }: DownlinkHistory,
+  version: number | undefined,
+  modelBytes: number,
+): readonly SentDownlink[] | undefined {
+  if (version === undefined || version < from) return undefined;
+  const missed = kept.filter(({ round }) => round > version);
+  return missed.reduce((sum, { payload }) => sum + payload.length, 0) > modelBytes ? undefined : missed;
 }

@@ -16,7 +16,7 @@ import type { VerifiedUpdate } from "../../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
 import { movementOnGrid } from "../../round/serverLearning/movementOnGrid.ts";
 import type { BaseAggregation, FloatVector, MemberUpdate } from "../../round/serverLearning/strategy.ts";
-import { compressDownlink } from "../../update/downlink.ts";
+import { compressDownlink, withDownlink } from "../../update/downlink.ts";
 import type { Federation } from "./federation.ts";
 import { type RoundScores, scoreRound } from "./scoreRound.ts";
 import type { Upload } from "./simulateRound.ts";
@@ -207,24 +207,23 @@ async function byStrategy(
 
 /** Moves the model of server and members: by all of it, or by what a compressed downlink says of it. */
 function move(federation: Federation, after: Float64Array, round: number): void {
-  const { master, layout, config, random, downlinkResidual } = federation;
+  const { master, layout, config, random, downlink } = federation;
   federation.previousMaster = master;
   const codec = config.update.downlink;
-  if (codec === undefined || downlinkResidual === undefined) {
+  if (codec === undefined || downlink === undefined) {
     federation.master = after;
     return;
   }
   const { payload, moved, residual } = compressDownlink({
     movement: after.map((value, j) => value - (master[j] as number)),
-    residual: downlinkResidual,
+    residual: downlink.residual,
     layout,
     codec,
     place: { run: 1n, round },
     random: random.derive("downlink", round),
   });
   federation.master = moveMaster(master, moved, 0, layout);
-  federation.downlinkResidual = residual;
-  federation.downlinkBytes = payload.length;
+  federation.downlink = { residual, history: withDownlink(downlink.history, { round, payload }, codec.history) };
 }
 
 /** What the rule says about members lasts. */

@@ -15,6 +15,15 @@ import { studySchema } from "../studies/table.ts";
 
 const count = z.int().min(1).max(1_000_000);
 
+const downlinks = codecSchema.options.map((codec) =>
+  codec.extend({
+    /** H: how many movements the server keeps for members that were away. */
+    history: z.int().min(1).max(1_000).default(20),
+  }),
+);
+
+type Downlink = (typeof downlinks)[number];
+
 const architecture = z.looseObject({ kind: z.string() });
 
 /** A federation to simulate: what a run's recipe says, and the data, members and attackers that it meets. */
@@ -45,8 +54,8 @@ export const federationSchema = z.strictObject({
   update: z
     .strictObject({
       codec: codecSchema.default({ name: "int16", blockSize: 256 }),
-      /** How the model's movement is coded on its way down (double compression); left out: the model is sent whole. */
-      downlink: codecSchema.optional(),
+      /** How the model's movement is coded on its way down (double compression, src/update/downlink.ts); left out: the model is sent whole. */
+      downlink: z.discriminatedUnion("name", downlinks as [Downlink, ...Downlink[]]).optional(),
       /** F of every tensor. */
       fractionBits: z.int().min(8).max(24).default(18),
       /** Largest change of one parameter, and longest update, in units of the parameters. */

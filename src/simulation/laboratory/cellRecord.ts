@@ -56,17 +56,17 @@ export class CellRecord {
     this.#last = evaluation;
   }
 
-  /** A round has ended: what it did, with each of the federations that had it. It counts as finalised if any of their models moved. */
-  ended(...models: readonly { readonly facts: RoundFacts; readonly of: Federation }[]): void {
-    for (const { facts, of } of models) {
+  /** A round has ended: what it did in each of the federations that had it. It counts as finalised if any of their models moved. */
+  ended(...models: readonly RoundFacts[]): void {
+    for (const facts of models) {
       this.#trainingSeconds += facts.trainingSeconds;
       this.#refused += facts.refused.length;
-      this.traffic.add(facts, of.downlinkBytes);
+      this.traffic.add(facts);
       if (facts.scored !== undefined) this.#contributions.add(facts.scored);
       if (facts.failed === undefined) this.#detection.add(facts);
       else this.#reason ??= facts.failed;
     }
-    if (models.some(({ facts }) => facts.failed === undefined)) this.#finalised += 1;
+    if (models.some(({ failed }) => failed === undefined)) this.#finalised += 1;
     else this.#failed += 1;
   }
 

@@ -20,6 +20,7 @@ import { serverStrategyOf } from "../../round/serverLearning/strategies.ts";
 import type { ServerStrategy } from "../../round/serverLearning/strategy.ts";
 import type { UpdateBounds } from "../../update/clip.ts";
 import { requireProduct } from "../../update/lowRank.ts";
+import { type DownlinkHistory, NO_DOWNLINKS } from "../../update/downlink.ts";
 import { emptyResidual } from "../../update/residual.ts";
 import type { AttackLearner, Symmetry } from "../attacks/attack.ts";
 import type { AttackConfig } from "../attacks/attackConfig.ts";
@@ -53,6 +54,15 @@ export interface Member {
   /** The last round whose update was kept; 0 before. */
   lastKept: number;
 }
+  /** Compressed downlinks: the round of the last one that it has applied, 0 with the initial model; undefined before it was first sent a model. */
+  replica: number | undefined;
+}
+
+/** The server's side of compressed downlinks. */
+export interface DownlinkState {
+  /** E, what they have left unsaid, master grid. */
+  readonly residual: Float64Array;
+  readonly history: DownlinkHistory;
 
 export interface ServerSide {
   readonly strategy: ServerStrategy;
@@ -81,10 +91,8 @@ export interface Federation {
   readonly bounds: UpdateBounds;
   master: Float64Array;
   serverState: ServerState;
-  /** What compressed downlinks have left unsaid, master grid; undefined where models are sent whole. */
-  downlinkResidual: Float64Array | undefined;
-  /** Bytes of the last round's compressed downlink, 0 where the round failed; undefined before the first, and where models are sent whole. */
-  downlinkBytes: number | undefined;
+  /** undefined where models are sent whole. */
+  downlink: DownlinkState | undefined;
   /** Learning on the server's side, and what it remembers. */
   readonly server: ServerSide | undefined;
   readonly privacy: PrivateRun | undefined;
@@ -145,6 +153,7 @@ export async function assemble(
       ruleState: undefined,
       lastKept: 0,
     });
+      replica: undefined,
   }
   const attackingShards = members.filter(({ id }) => attackers?.ids.has(id)).map(({ shard }) => shard);
   const initial = new Float32Array(layout.size);
@@ -179,8 +188,10 @@ export async function assemble(
     master: masterFromFloat(initial, layout),
     serverState: initialServerState(serverOptimiserOf(config), layout.size),
     records,
-    downlinkBytes: undefined,
-    downlinkResidual: config.update.downlink === undefined ? undefined : new Float64Array(layout.size),
+    downlink:
+      config.update.downlink === undefined
+        ? undefined
+        : { residual: new Float64Array(layout.size), history: NO_DOWNLINKS },
     server:
       config.server === undefined || isEnsemble(config.server)
         ? undefined
@@ -201,7 +212,7 @@ function layoutOf(
 ): ModelLayout {
   const groupOf = aggregation.rule === "fedatt" ? layerGroups() : () => 0;
   return modelLayout(
-    [...shared, ...auxiliary].map(({ name, shape }) => ({
+    tensors.map(({ name, shape }, at) => ({
       name,
       shape: [...shape],
       fractionBits: update.fractionBits,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ServerClock } from "../../round/serverLearning/serverClock.ts";
 import type { Figures } from "../studies/study.ts";
+import { modelBytes } from "./deliverModel.ts";
 import type { Federation } from "./federation.ts";
 import type { RoundFacts } from "./simulateRound.ts";
 
@@ -17,7 +18,6 @@ export interface RoundClock {
 
 /** Bytes of a coordinate of the master model and of the optimiser's state, and of a member's reputation. */
 const FLOAT64_BYTES = 8;
-const FLOAT32_BYTES = 4;
 
 /** Where a cell names candidate servers, the clock that they and the members' links set; undefined elsewhere. What is learned does not depend on it. */
 export function clockOf(federation: Federation): RoundClock | undefined {
@@ -28,16 +28,13 @@ export function clockOf(federation: Federation): RoundClock | undefined {
     members.map(({ id }) => id),
     random.derive("servers"),
   );
-  // What members fetch at a round's start is what the round before has left: a compressed movement, or first the whole state.
-  let coded = federation.downlinkBytes;
   return {
     get time() {
       return clock.time;
     },
-    round({ round, sentBytes = new Map() }) {
-      const downBytes = coded ?? FLOAT32_BYTES * layout.size;
-      coded = federation.downlinkBytes;
-      const loads = Array.from(sentBytes, ([member, upBytes]) => ({ member, downBytes, upBytes }));
+    round({ round, sentBytes = new Map(), delivered }) {
+      const downBytes = (member: number): number => delivered?.get(member)?.bytes ?? modelBytes(federation);
+      const loads = Array.from(sentBytes, ([member, upBytes]) => ({ member, downBytes: downBytes(member), upBytes }));
       const vectors = 1 + Object.keys(federation.serverState).length;
       clock.advance(round, loads, FLOAT64_BYTES * (vectors * layout.size + members.length));
     },

@@ -98,10 +98,9 @@ export async function runAsynchronously(
       refused: [],
       diverged: new Set<number>(),
       attacked: new Set<number>(),
-      uplinkBytes: 0,
     };
     const failed = directions.move(step);
-    record.ended({ facts: { ...facts, trainingSeconds, ...(failed === undefined ? {} : { failed }) }, of: federation });
+    record.ended({ ...facts, trainingSeconds, ...(failed === undefined ? {} : { failed }) });
     trainingSeconds = 0;
     if (version % config.evaluate.every === 0 || version === config.rounds)
       record.evaluated(version, await evaluateFederation(federation, version), time);
@@ -137,7 +136,7 @@ export async function runAsynchronously(
     apply,
   });
   for (const { task, bytes } of finishedFirst(uploads, run.finishedTasks))
-    record.traffic.add({ invited: [memberOf(task.member)], uplinkBytes: bytes });
+    record.traffic.add({ invited: [memberOf(task.member)], sentBytes: new Map([[task.member, bytes]]) });
   const ages = run.staleness;
   return {
     virtualTime: run.time,

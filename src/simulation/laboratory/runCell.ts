@@ -62,7 +62,7 @@ async function runInRounds(
   for (let round = 1; round <= rounds; round++) {
     signal?.throwIfAborted();
     const facts = await simulateRound(federation, round, kernels);
-    record.ended({ facts, of: federation });
+    record.ended(facts);
     clock?.round(facts);
     if (round % evaluate.every === 0 || round === rounds)
       record.evaluated(round, await evaluateFederation(federation, round), clock?.time);

@@ -13,7 +13,7 @@ import type { Federation, Member } from "./federation.ts";
 import { rankingFigures } from "./rankingFigures.ts";
 import type { CellSurroundings } from "./runCell.ts";
 import { shiftAfter } from "./shift.ts";
-import { simulateRound } from "./simulateRound.ts";
+import { type RoundFacts, simulateRound } from "./simulateRound.ts";
 
 /** Numbers of malicious members against which predictions are certified. */
 const MALICIOUS = [1, 2, 3] as const;
@@ -45,9 +45,9 @@ export async function runEnsemble(
   record.evaluated(0, await evaluateVote(federation, config, voters()));
   for (let round = 1; round <= rounds; round++) {
     signal?.throwIfAborted();
-    const facts = [];
-    for (const group of groups) facts.push({ facts: await simulateRound(group, round, kernels), of: group });
-    failedGroupRounds += facts.filter(({ facts: { failed } }) => failed !== undefined).length;
+    const facts: RoundFacts[] = [];
+    for (const group of groups) facts.push(await simulateRound(group, round, kernels));
+    failedGroupRounds += facts.filter(({ failed }) => failed !== undefined).length;
     record.ended(...facts);
     if (round % evaluate.every === 0 || round === rounds)
       record.evaluated(round, await evaluateVote(federation, config, voters()));

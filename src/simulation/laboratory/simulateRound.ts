@@ -13,6 +13,7 @@ import { agedResidual } from "../../update/residual.ts";
 import { aggregateRound } from "./aggregateRound.ts";
 import { cohortSize } from "./cellConfig.ts";
 import type { ScoredRound } from "./contributions.ts";
+import { type Delivery, deliverModel } from "./deliverModel.ts";
 import type { Federation, Member } from "./federation.ts";
 
 /** What a round did, for the record. */
@@ -29,9 +30,10 @@ export interface RoundFacts {
   readonly attacked: ReadonlySet<number>;
   /** Why the round failed; the model then stays as it was. */
   readonly failed?: string;
-  readonly uplinkBytes: number;
-  /** Payload of each member that sent something. */
+  /** Payload of each member that sent something, bytes; left out where others count them. */
   readonly sentBytes?: ReadonlyMap<number, number>;
+  /** What each invited member was sent before it trained, where downlinks are compressed; elsewhere it was the whole model. */
+  readonly delivered?: ReadonlyMap<number, Delivery> | undefined;
   /** Seconds of the members' own training. */
   readonly trainingSeconds: number;
   /** Contributions by member, where the cell scores. */
@@ -80,6 +82,7 @@ export async function simulateRound(
 ): Promise<RoundFacts> {
   const { view } = splitMaster(federation.master, federation.layout);
   const invited = inviteMembers(federation, round);
+  const delivered = deliverModel(federation, invited, view);
   const started = performance.now();
   const { trained, leftOut } = await train(federation, round, invited, view);
   const trainingSeconds = (performance.now() - started) / 1000;
@@ -91,13 +94,11 @@ export async function simulateRound(
     refused: [...leftOut, ...refused],
     diverged: new Set(leftOut.map(({ id }) => id)),
     attacked: new Set(invited.map(({ id }) => id).filter((id) => federation.attackers?.acts(id, round))),
+    delivered,
     trainingSeconds,
-    uplinkBytes: uploads.reduce((sum, { prepared }) => sum + prepared.payload.length, 0),
     sentBytes: new Map(uploads.map(({ member, prepared }) => [member.id, prepared.payload.length])),
   };
   onAccepted?.(accepted);
-  // Nothing is sent of a model that does not move.
-  if (federation.config.update.downlink !== undefined) federation.downlinkBytes = 0;
   // What has left the members is spent, whatever becomes of the round.
   federation.privacy?.book(round, uploads.length);
   federation.records?.book();

@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ByteAccount, denseBytes, type TrafficReport, uploadBytes } from "../../update/byteAccounting.ts";
+import { modelBytes } from "./deliverModel.ts";
 import type { Federation } from "./federation.ts";
 import type { RoundFacts } from "./simulateRound.ts";
 
-/** Header, signature and digest that go with every upload (spec C7). */
-const UPLOAD_OVERHEAD = 32 + 64 + 32;
-const FLOAT_BYTES = 4;
-
-/** Bytes that a real federation would have moved: payloads up as they were coded, the model's float view down. */
+/**
+ * Bytes that a real federation would have moved (spec C7): what members sent, coded, with header, signature and digest; and what each was sent at the
+ * start of its rounds, the model's float view, or what its replica lacked of the head. What only the last model would take is not counted.
+ */
 export class Traffic {
-  readonly #stateBytes: number;
-  #uplink = 0;
-  #downlink: number;
+  readonly #modelBytes: number;
+  readonly #account = new ByteAccount();
   #dense = 0;
 
-  constructor({ layout, config, members }: Federation) {
-    this.#stateBytes = FLOAT_BYTES * layout.size;
-    // Who is sent movements has to have a model to apply them to.
-    this.#downlink = config.update.downlink === undefined ? 0 : this.#stateBytes * members.length;
+  constructor(federation: Federation) {
+    this.#modelBytes = modelBytes(federation);
   }
 
-  /** @param downlinkBytes of the model's coded movement; undefined: the float view is sent. */
-  add({ invited, uplinkBytes }: Pick<RoundFacts, "invited" | "uplinkBytes">, downlinkBytes?: number): void {
-    this.#uplink += uplinkBytes + UPLOAD_OVERHEAD * invited.length;
-    this.#downlink += (downlinkBytes ?? this.#stateBytes) * invited.length;
-    // Members' own architectures differ in what a dense upload would be.
-    for (const { model } of invited) this.#dense += FLOAT_BYTES * model.parameterCount + UPLOAD_OVERHEAD;
+  add({ invited, sentBytes = new Map(), delivered }: Pick<RoundFacts, "invited" | "sentBytes" | "delivered">): void {
+    for (const [id, bytes] of sentBytes) this.#account.upload(id, bytes);
+    for (const { id, model } of invited) {
+      this.#account.download(id, delivered?.get(id)?.bytes ?? this.#modelBytes);
+      // Members' own architectures differ in what a dense upload would be.
+      this.#dense += uploadBytes(denseBytes(model.parameterCount));
+    }
+  }
+
+  /** By member and of the federation. */
+  report(): TrafficReport {
+    return this.#account.report();
   }
 
   result(): { uplinkBytes: number; downlinkBytes: number; denseUplinkBytes: number } {
-    return { uplinkBytes: this.#uplink, downlinkBytes: this.#downlink, denseUplinkBytes: this.#dense };
+    const { up, down } = this.report().federation;
+    return { uplinkBytes: up, downlinkBytes: down, denseUplinkBytes: this.#dense };
   }
 }

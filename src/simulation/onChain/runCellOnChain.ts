@@ -210,7 +210,7 @@ class Chronicle {
 
   async add(report: RoundReport): Promise<void> {
     if (report.closing) return;
-    this.#record.ended({ facts: this.#factsOf(report), of: this.#federation });
+    this.#record.ended(this.#factsOf(report));
     this.#uplink += report.updates.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
     this.#downlink += report.updates.length * checkpointSize(this.#opened.observer);
     if (report.outcome !== "finalised") return;
@@ -260,7 +260,6 @@ class Chronicle {
       attacked: new Set(invited.map(({ id }) => id).filter((id) => attackers?.acts(id, round))),
       ...(outcome === "failed" ? { failed: failure ?? "unknown" } : {}),
       ...(outcome === "finalised" && config.scoring !== undefined ? { scored: scoredRound(scores) } : {}),
-      uplinkBytes: 0,
       trainingSeconds: this.#trained.secondsOf(round),
     };
   }

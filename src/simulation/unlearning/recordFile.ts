@@ -4,7 +4,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { EXIT, FoedusError } from "../../protocol/errors.ts";
 
 /** Numbers as a record holds them. */
-export type Tensor = Float32Array | Float64Array | Int32Array;
+export type Tensor = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** What a file of a stored run holds: a body of JSON, and tensors by name. */
 export interface StoredRecord<Body> {
@@ -21,7 +21,7 @@ interface Header {
 
 const MAGIC = "foedus.unlearning.v1\n\0\0\0";
 const DIGEST_BYTES = 32;
-const TYPES = { float32: Float32Array, float64: Float64Array, int32: Int32Array } as const;
+const TYPES = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array } as const;
 
 /**
  * Writes a record: magic, length of the header, header (JSON), tensors (little-endian, each from a multiple of eight bytes on), and the SHA-256 of
@@ -100,6 +100,7 @@ function damaged(path: string, what: string): FoedusError {
 
 function typeOf(tensor: Tensor): keyof typeof TYPES {
   if (tensor instanceof Float32Array) return "float32";
+  if (tensor instanceof Uint8Array) return "uint8";
   return tensor instanceof Float64Array ? "float64" : "int32";
 }
 

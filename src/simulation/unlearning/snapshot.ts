@@ -3,6 +3,7 @@ import { toHex } from "../../protocol/bytes.ts";
 import { splitMaster } from "../../protocol/grid.ts";
 import { keccak256 } from "../../protocol/hash.ts";
 import type { Moment } from "../../protocol/serverState.ts";
+import type { DownlinkHistory } from "../../update/downlink.ts";
 import type { Federation, Member } from "../laboratory/federation.ts";
 import type { StoredRecord, Tensor } from "./recordFile.ts";
 import type { Head } from "./replayableRun.ts";
@@ -47,18 +48,18 @@ export function digestOf(master: Float64Array): string {
 
 /** Rounds replace what is in here and never change it in place, so the references are enough. */
 export function snapshotOf(
-  { master, previousMaster, serverState, downlinkResidual, downlinkBytes, members }: Federation,
+  { master, previousMaster, serverState, downlink, members }: Federation,
   round: number,
 ): Snapshot {
   const memories = members.map(
-    ({ id, local, residual, reputation, contribution, ruleState, lastKept }): [number, Memory] => [
+    ({ id, local, residual, reputation, contribution, ruleState, lastKept, replica }): [number, Memory] => [
       id,
-      { local, residual, reputation, contribution, ruleState, lastKept },
+      { local, residual, reputation, contribution, ruleState, lastKept, replica },
     ],
   );
   return {
     round,
-    shared: { master, previousMaster, serverState, downlinkResidual, downlinkBytes },
+    shared: { master, previousMaster, serverState, downlink },
     members: new Map(memories),
   };
 }
@@ -75,13 +76,15 @@ export function snapshotWithout(snapshot: Snapshot, gone: readonly number[]): Sn
 
 export interface SnapshotBody {
   readonly round: number;
-  readonly downlinkBytes: number | null;
+  /** Of compressed downlinks: the version before the first kept one, and the rounds of those kept. */
+  readonly downlink: { readonly from: number; readonly rounds: readonly number[] } | null;
   readonly members: readonly {
     readonly id: number;
     readonly reputation: number;
     readonly contribution: number | null;
     readonly ruleState: number | null;
     readonly lastKept: number;
+    readonly replica: number | null;
     /** Names of what it remembers between its rounds. */
     readonly local: readonly string[];
   }[];
@@ -91,7 +94,9 @@ export interface SnapshotBody {
 export function packSnapshot({ round, shared, members }: Snapshot): StoredRecord<SnapshotBody> {
   const tensors: Record<string, Tensor> = { master: shared.master };
   if (shared.previousMaster !== undefined) tensors["previousMaster"] = shared.previousMaster;
-  if (shared.downlinkResidual !== undefined) tensors["downlinkResidual"] = shared.downlinkResidual;
+  const { downlink } = shared;
+  if (downlink !== undefined) tensors["downlinkResidual"] = downlink.residual;
+  for (const { round: sent, payload } of downlink?.history.kept ?? []) tensors[`downlink ${sent}`] = payload;
   for (const [moment, values] of Object.entries(shared.serverState)) tensors[`moment ${moment}`] = values;
   for (const [id, { local, residual }] of members) {
     tensors[`residual ${id}`] = residual;
@@ -100,13 +105,17 @@ export function packSnapshot({ round, shared, members }: Snapshot): StoredRecord
   return {
     body: {
       round,
-      downlinkBytes: shared.downlinkBytes ?? null,
-      members: [...members].map(([id, { reputation, contribution, ruleState, lastKept, local }]) => ({
+      downlink:
+        downlink === undefined
+          ? null
+          : { from: downlink.history.from, rounds: downlink.history.kept.map(({ round: sent }) => sent) },
+      members: [...members].map(([id, { reputation, contribution, ruleState, lastKept, replica, local }]) => ({
         id,
         reputation,
         contribution: contribution ?? null,
         ruleState: ruleState ?? null,
         lastKept,
+        replica: replica ?? null,
         local: Object.keys(local),
       })),
     },
@@ -121,23 +130,28 @@ export function unpackSnapshot({ body, tensors }: StoredRecord<SnapshotBody>): S
     const values = doubles(`moment ${moment}`);
     if (values !== undefined) moments[moment] = values;
   }
+  const { downlink } = body;
+  const history: DownlinkHistory = {
+    from: downlink?.from ?? 0,
+    kept: (downlink?.rounds ?? []).map((round) => ({ round, payload: tensors[`downlink ${round}`] as Uint8Array })),
+  };
   return {
     round: body.round,
     shared: {
       master: doubles("master") as Float64Array,
       previousMaster: doubles("previousMaster"),
       serverState: moments,
-      downlinkResidual: doubles("downlinkResidual"),
-      downlinkBytes: body.downlinkBytes ?? undefined,
+      downlink: downlink === null ? undefined : { residual: doubles("downlinkResidual") as Float64Array, history },
     },
     members: new Map(
-      body.members.map(({ id, reputation, contribution, ruleState, lastKept, local }) => [
+      body.members.map(({ id, reputation, contribution, ruleState, lastKept, replica, local }) => [
         id,
         {
           reputation,
           contribution: contribution ?? undefined,
           ruleState: ruleState ?? undefined,
           lastKept,
+          replica: replica ?? undefined,
           residual: doubles(`residual ${id}`) as Float64Array,
           local: Object.fromEntries(local.map((name) => [name, tensors[`local ${id} ${name}`] as Float32Array])),
         },

@@ -36,7 +36,6 @@ function roundOf({ kept, attacked, diverged }: Readonly<Record<"kept" | "attacke
     refused: [],
     diverged: new Set(diverged),
     attacked: new Set(attacked),
-    uplinkBytes: 0,
     trainingSeconds: 0,
   };
 }

@@ -188,11 +188,6 @@ for (const [name, change, reason] of [
     },
     /another sampling/,
   ],
-  [
-    "a compressed downlink that some do not hear",
-    { participation: 0.5, update: { downlink: { name: "int8", blockSize: 64 } } },
-    /participation/,
-  ],
   ["a recipe that has no name", { recipe: "private-robust" }, /not built/],
 ] as const) {
   test(`refused with the reason: ${name}`, () => {
