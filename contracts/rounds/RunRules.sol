@@ -39,6 +39,7 @@ contract RunRules {
     bytes30 private constant BYZFED = bytes30(keccak256("byzfed"));
     bytes30 private constant CENTRED_CLIPPING = bytes30(keccak256("centred-clipping"));
     bytes30 private constant UNIFORM_MEAN = bytes30(keccak256("uniform-mean"));
+    bytes30 private constant MEAN_OF_SENDERS = bytes30(keccak256("mean-of-senders"));
     bytes30 private constant FLTRUST = bytes30(keccak256("fltrust"));
     bytes30 private constant FEDATT = bytes30(keccak256("fedatt"));
     bytes30 private constant FEDEBA = bytes30(keccak256("fedeba"));
@@ -83,7 +84,7 @@ contract RunRules {
         return name == WEIGHTED_MEAN || name == COORDINATE_MEDIAN || name == TRIMMED_MEAN || name == GEOMETRIC_MEDIAN
             || name == KRUM || name == MULTI_KRUM || name == BULYAN || name == BYZFED || name == CENTRED_CLIPPING
             || name == UNIFORM_MEAN || name == FLTRUST || name == FEDATT || name == FEDEBA || name == FAIR_GRADIENT
-            || name == Q_FEDAVG;
+            || name == Q_FEDAVG || name == MEAN_OF_SENDERS;
     }
 
     function _checkCohort(uint256 active, uint256 cohort, uint256 minAccepted) private pure {

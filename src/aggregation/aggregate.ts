@@ -91,9 +91,10 @@ export async function aggregate(input: AggregateInput): Promise<Aggregate> {
   const { losses, facts } = requireFacts(config.rule, rule.needs ?? {}, input);
 
   const spans = spansOf(layout, spanLimit(updates, input.memoryBytes ?? DEFAULT_MEMORY_BYTES, rule.formsVectors));
-  const { gram, groups }: Measured = rule.usesGram
-    ? await measure({ ...input, facts }, rule.anchor, spans, kernels)
-    : { gram: [], groups: [] };
+  const { gram, groups }: Measured =
+    rule.usesGram || rule.measuresGroups === true
+      ? await measure({ ...input, facts }, rule, spans, kernels)
+      : { gram: [], groups: [] };
   const decision = rule.decide({
     samples: updates.map((update) => update.samples),
     reputations,
@@ -130,7 +131,7 @@ export async function aggregate(input: AggregateInput): Promise<Aggregate> {
 function columnsOf(decision: RuleDecision, groups: number): readonly Uint32Array[] {
   const { kept } = decision;
   if (decision.kind === "weights" && decision.columns !== undefined)
-    return decision.columns.map(({ shares, unspent }) => integerWeights(shares, kept, unspent));
+    return decision.columns.map((column) => integerWeights(column.shares, column.kept ?? kept, column.unspent));
   const column =
     decision.kind === "coordinates"
       ? integerWeights(

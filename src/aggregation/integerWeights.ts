@@ -37,7 +37,7 @@ export function sharesWithin(a: Float64Array, kept: readonly boolean[]): Require
  * lowest id), because *kept* was decided before rounding and must show in the model.
  *
  * @param shares ≥ 0, ascending memberId; those not kept count as 0.
- * @param kept at least one, whose share is positive.
+ * @param kept at least one, whose share is positive, unless all is unspent.
  * @param unspent share of 2^16 that no update gets, on the scale of the shares; it takes part in the largest remainder as if it came last.
  */
 export function integerWeights(shares: readonly bigint[], kept: readonly boolean[], unspent = 0n): Uint32Array {

@@ -34,6 +34,7 @@ export function weighsBySamples(config: AggregationConfig): boolean {
       return true;
     case "byzfed":
       return config.parameters.sizeWeighted;
+    case "mean-of-senders":
     case "fedeba":
     case "fair-gradient":
     case "fedbuff":

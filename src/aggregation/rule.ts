@@ -71,13 +71,19 @@ export interface ColumnShares {
   readonly unspent?: bigint;
 }
 
+/** A tensor group's weights. */
+export interface GroupShares extends ColumnShares {
+  /** What weighs in this group, where that is not all that is kept. Nothing: all is unspent, and the group does not move. */
+  readonly kept?: readonly boolean[];
+}
+
 /** A rule that weighs whole updates: the model moves by Σ λ_k q_k, with the same λ for all tensor groups unless there are `columns`. */
 export interface WeighedUpdates extends ColumnShares {
   readonly kind: "weights";
   /** The rule's decision, taken before weights are rounded. */
   readonly kept: readonly boolean[];
   /** One per tensor group, for rules that weigh an update differently in each; `shares` then stands for the whole model. */
-  readonly columns?: readonly ColumnShares[];
+  readonly columns?: readonly GroupShares[];
   /** See `RoundFacts.memberState`. */
   readonly memberState?: readonly number[];
 }
@@ -112,9 +118,9 @@ export interface AggregationRule {
   readonly coordinateWise: boolean;
   /** Whether it decides from inner products, which cost a pass over all updates. */
   readonly usesGram: boolean;
-  /** Whether it decides from inner products within tensor groups; needs `usesGram`. */
+  /** Whether it decides from inner products within tensor groups; without `usesGram` from norms there alone, which cost K products for K². */
   readonly measuresGroups?: boolean;
-  /** What it holds updates against; needs `measuresGroups`. */
+  /** What it holds updates against; needs `measuresGroups` and `usesGram`. */
   readonly anchor?: Anchor;
   /** Facts without which it refuses. */
   readonly needs?: RuleNeeds;

@@ -17,6 +17,7 @@ import { withoutCopies } from "./findCopies.ts";
 import { flTrust } from "./flTrust.ts";
 import { geometricMedian } from "./geometricMedian.ts";
 import { krum } from "./krum.ts";
+import { meanOfSenders } from "./meanOfSenders.ts";
 import { mixedBefore, type PreAggregation } from "./mixing.ts";
 import { multiKrum } from "./multiKrum.ts";
 import { nearestNeighbourMixing } from "./nearestNeighbourMixing.ts";
@@ -108,6 +109,8 @@ function plainRuleOf(config: AggregationConfig): AggregationRule {
       };
     case "uniform-mean":
       return weighing(uniformMean);
+    case "mean-of-senders":
+      return { ...weighing(meanOfSenders(config.parameters)), measuresGroups: true };
     case "fltrust":
       return {
         ...weighing(flTrust, { root: true }),

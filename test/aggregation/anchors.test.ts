@@ -45,6 +45,18 @@ describe("what is measured of updates", () => {
   });
 
   for (const backend of ["reference", "cpu"] as const) {
+    it(`${backend}: norms by group alone, for a rule that asks for no more`, async () => {
+      const kernels = backend === "cpu" ? cpu : referenceKernels;
+      for (const limit of [1, 2, 100]) {
+        const input = { updates: updatesOf(rows), layout: LAYOUT, facts: {} };
+        const { gram, groups } = await measure(input, { usesGram: false }, spansOf(LAYOUT, limit), kernels);
+        assert.deepEqual(gram, []);
+        assert.deepEqual(
+          groups.map(({ norms }) => norms),
+          groups.map((_, group) => rows.map((row) => dot(row, row, group))),
+        );
+      }
+    });
     for (const [anchor, vector] of [
       ["root", root],
       ["coordinate-median", middle],
@@ -53,7 +65,7 @@ describe("what is measured of updates", () => {
         const kernels = backend === "cpu" ? cpu : referenceKernels;
         for (const limit of [1, 2, 100]) {
           const input = { updates: updatesOf(rows), layout: LAYOUT, facts: { root: rootOf(root) } };
-          const { gram, groups } = await measure(input, anchor, spansOf(LAYOUT, limit), kernels);
+          const { gram, groups } = await measure(input, { anchor, usesGram: true }, spansOf(LAYOUT, limit), kernels);
           assert.deepEqual(
             gram,
             rows.map((a) => rows.map((b) => dot(a, b))),

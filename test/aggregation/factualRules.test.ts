@@ -70,7 +70,7 @@ function run(
 const sumOf = (weights: Uint32Array): number => weights.reduce((total, weight) => total + weight, 0);
 /** No weight is left unspent. */
 const spendsAll = ({ rule }: AggregationConfig): boolean =>
-  ["fedeba", "fair-gradient", "fairfed", "spfl"].includes(rule);
+  ["mean-of-senders", "fedeba", "fair-gradient", "fairfed", "spfl"].includes(rule);
 
 for (const config of FACTUAL) {
   const least = ruleOf(config).minUpdates;
@@ -143,7 +143,7 @@ for (const config of FACTUAL) {
       assert.deepEqual((await run(config, reflected)).weights, (await run(config, rows)).weights);
     });
 
-    if (["fedeba", "fair-gradient", "fairfed", "spfl"].includes(config.rule))
+    if (["mean-of-senders", "fedeba", "fair-gradient", "fairfed", "spfl"].includes(config.rule))
       it("moves with a translation of all updates, in every bit", async () => {
         const rows = cloud(keyedRandom("translated"), count, 4, 0, 90_000);
         const [here, there] = [
@@ -231,6 +231,8 @@ describe("needsOf", () => {
     assert.deepEqual(
       FACTUAL.map((config) => Object.keys(needsOf(config)).join(" ")),
       [
+        "",
+        "",
         "root",
         "",
         "",

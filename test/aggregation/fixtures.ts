@@ -60,6 +60,8 @@ const STALENESS = { decay: "polynomial", exponent: 0.5, limit: 20 } as const;
 
 /** Rules that decide from more than the updates: with these they have no step before them. */
 export const FACTUAL: readonly AggregationConfig[] = [
+  { rule: "mean-of-senders", parameters: { prior: "samples" } },
+  { rule: "mean-of-senders", parameters: { prior: "uniform" } },
   { rule: "fltrust" },
   { rule: "fedatt", parameters: { attention: "cosine", temperature: 0.1, scope: "both", stepSize: 1 } },
   { rule: "fedatt", parameters: { attention: "cosine", temperature: 0.5, scope: "layer", stepSize: 0.5 } },

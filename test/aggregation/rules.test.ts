@@ -19,6 +19,7 @@ const TABLE: [AggregationConfig, number, number | undefined][] = [
   [{ rule: "byzfed", parameters: { filter: "mad", k: 2, sizeWeighted: false } }, 4, undefined],
   [{ rule: "centred-clipping", parameters: { radius: 1, iterations: 1 } }, 1, undefined],
   [{ rule: "uniform-mean" }, 1, 0],
+  [{ rule: "mean-of-senders", parameters: { prior: "uniform" } }, 1, 0],
   [{ rule: "fltrust" }, 1, undefined],
   [{ rule: "fedatt", parameters: { attention: "cosine", temperature: 1, scope: "model", stepSize: 1 } }, 3, 0],
   [{ rule: "fedeba", parameters: { temperature: 1, prior: "uniform" } }, 1, 0],

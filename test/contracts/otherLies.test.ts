@@ -336,6 +336,7 @@ describe("lies of others", () => {
       "byzfed",
       "centred-clipping",
       "uniform-mean",
+      "mean-of-senders",
       "fltrust",
       "fedatt",
       "fedeba",

@@ -84,6 +84,11 @@ export const aggregationSchema = z.discriminatedUnion("rule", [
     before,
   }),
   z.strictObject({ rule: z.literal("uniform-mean"), before }),
+  z.strictObject({
+    rule: z.literal("mean-of-senders"),
+    parameters: z.strictObject({ prior: byLoss.prior }),
+    before: nothingBefore,
+  }),
   z.strictObject({ rule: z.literal("fltrust"), before: nothingBefore }),
   z.strictObject({
     rule: z.literal("fedatt"),

@@ -164,8 +164,9 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     because: `Poisson sampling may draw everybody, and exact scores are for at most ${MAX_EXACT_PLAYERS} members a round; take another scoring.method, and leave scoring.compare out`,
   },
   {
-    when: ({ scoring, aggregation }) => scoring?.method === "cosine" && aggregation.rule === "fedatt",
-    because: "scores by cosines need one weight for a whole update, and FedAtt has one for each layer; take another",
+    when: ({ scoring, aggregation }) =>
+      scoring?.method === "cosine" && ["fedatt", "mean-of-senders"].includes(aggregation.rule),
+    because: "scores by cosines need one weight for a whole update, and the rule has one for each layer; take another",
   },
   {
     when: (cell) => scheduled(cell) && cell.server !== undefined,
