@@ -63,6 +63,7 @@ const draftSchema = z.strictObject({
   scoring: z.strictObject({
     mode: z.enum(["exact", "attested"]),
     method: exact.shape.method,
+    coalitions: exact.shape.coalitions,
     permutations: exact.shape.permutations,
     truncation: exact.shape.truncation,
     engine: z.strictObject({ batchSize: exact.shape.engine.shape.batchSize }),

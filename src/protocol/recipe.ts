@@ -11,7 +11,7 @@ import { codecSchema, errorFeedbackSchema } from "./recipe/codecConfig.ts";
 import { modelSchema } from "./recipe/modelConfig.ts";
 import { positiveInteger } from "./recipe/numbers.ts";
 import { type PrivacyConfig, privacySchema } from "./recipe/privacyConfig.ts";
-import { scoringSchema } from "./recipe/scoringConfig.ts";
+import { requireCoalitions, scoringSchema } from "./recipe/scoringConfig.ts";
 import { type ServerOptimiserConfig, serverOptimiserSchema } from "./recipe/serverOptimiserConfig.ts";
 import { trainingSchema } from "./recipe/trainingConfig.ts";
 
@@ -99,6 +99,7 @@ function validate(value: unknown): Recipe {
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success) throw new ConfigError(`The recipe is not valid: ${z.prettifyError(parsed.error)}`);
   const recipe = parsed.data;
+  requireCoalitions(recipe.scoring);
   const { size } = modelLayout(recipe.layout);
   if ("keep" in recipe.update.codec && recipe.update.codec.keep > size) {
     throw new ConfigError(`The codec keeps ${recipe.update.codec.keep} coordinates of a model that has ${size}.`);

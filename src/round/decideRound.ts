@@ -159,7 +159,7 @@ async function moveModel(
       : await scoreUpdates(
           context,
           { scorer: required(scorer), kernels, signal },
-          { parent: parent.master, updates, aggregated, beacon, round },
+          { parent: parent.master, updates, aggregated, reputations: input.reputations, beacon, round },
         );
   const model: Checkpoint = { master: master.after, state: optimiser?.after ?? {} };
   const checkpoint = encodeCheckpoint(model, context);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { addWeighted } from "../aggregation/addWeighted.ts";
 import type { Aggregate } from "../aggregation/aggregate.ts";
-import { ruleOf } from "../aggregation/rules.ts";
-import { type CoalitionWeighting, coalitionWeights } from "../incentives/coalitionWeights.ts";
+import type { RoundFacts } from "../aggregation/rule.ts";
 import { shapleyOf } from "../incentives/shapleyOf.ts";
 import type { Utility } from "../incentives/utility.ts";
 import { agreedLoss } from "../learning/agreedLoss.ts";
@@ -12,8 +10,10 @@ import { bitsOf } from "../protocol/bitmap.ts";
 import { fromHex, type Hex } from "../protocol/bytes.ts";
 import type { Dataset } from "../protocol/dataset.ts";
 import { splitMaster } from "../protocol/grid.ts";
+import { requireCoalitions } from "../protocol/recipe/scoringConfig.ts";
 import type { VerifiedUpdate } from "../protocol/verifiedUpdate.ts";
 import type { WideKernels } from "../protocol/wideKernels.ts";
+import { ruledCoalitions, weighedCoalitions } from "./coalitionModels.ts";
 import { inRunScores } from "./inRunScores.ts";
 import type { RunContext } from "./runContext.ts";
 
@@ -29,6 +29,10 @@ export interface ScoringInput {
   readonly parent: Float64Array;
   readonly updates: readonly VerifiedUpdate[];
   readonly aggregated: Pick<Aggregate, "kept" | "weights">;
+  /** Q16, before the round, aligned with `updates`; only coalitions by the rule look at them. */
+  readonly reputations: readonly number[];
+  /** What the rule needs beside, before the round. */
+  readonly facts?: RoundFacts;
   readonly beacon: Hex;
   readonly round: number;
 }
@@ -39,11 +43,13 @@ function modelOf(view: Float32Array, { parameterCount }: Pick<AgreedModel, "para
 }
 
 /**
- * Shapley values of the kept updates, integers in 2^-20 nats, aligned with `updates`; 0 for what is not kept (design §4.6).
+ * Shapley values of a round's updates, integers in 2^-20 nats, aligned with `updates`; 0 for what is not kept (design §4.6).
  *
- * v(S) = loss(head) − loss(head + Σ_{k∈S} λ'_k q_k) on the held-out set, with the round's own λ restricted to S and renormalised to
- * its column sums (equal weights for coordinate rules, whose result is no weighted sum). With the in-run methods the closed form for
- * its expansion at the head instead.
+ * v(S) = loss(head) − loss(head + what S alone would have moved it by) on the held-out set: by the round's own λ, among the kept updates; or, where
+ * the recipe values coalitions by the rule, by what the rule itself decides from S, among all updates (coalitionModels.ts). With the in-run methods the
+ * closed form for the former's expansion at the head instead.
+ *
+ * @throws ConfigError for an in-run method with coalitions by the rule.
  */
 export async function scoreUpdates(
   context: RunContext,
@@ -51,40 +57,57 @@ export async function scoreUpdates(
   input: ScoringInput,
 ): Promise<number[]> {
   const { recipe } = context;
+  requireCoalitions(recipe.scoring);
   const { method = "monte-carlo" } = recipe.scoring;
   if (method === "in-run" || method === "in-run-second-order")
     return inRunScores(context, method === "in-run" ? 1 : 2, { scorer, kernels, signal }, input);
-  const { updates, beacon, round } = input;
+  const { beacon, round } = input;
   const { players, utility } = await gameOf(context, { scorer, kernels, signal }, input);
   const name = { beacon: fromHex(beacon, 32), run: context.run, round };
-  const scores = await shapleyOf({ ...recipe.scoring, method }, players.length, utility, name);
+  return keptScores(players, await shapleyOf({ ...recipe.scoring, method }, players.length, utility, name), input);
+}
+
+/** Scores of a game's players by update. What is not kept is paid nothing, so its share of a game by the rule goes to nobody. */
+export function keptScores(
+  players: readonly number[],
+  scores: readonly number[],
+  { updates, aggregated }: Pick<ScoringInput, "updates" | "aggregated">,
+): number[] {
   const all = updates.map(() => 0);
-  for (const [player, index] of players.entries()) all[index] = scores[player] as number;
+  for (const [player, index] of players.entries())
+    if (aggregated.kept[index] === true) all[index] = scores[player] as number;
   return all;
 }
 
-/** Who plays (the kept updates, by place), and what each of their coalitions is worth. */
+/** Who plays (by place among the updates), and what each of their coalitions is worth. */
 export interface RoundGame {
   readonly players: readonly number[];
   readonly utility: Utility;
 }
 
-/** The game that the sampled methods score: see {@link scoreUpdates}. A coalition is evaluated each time it is asked. */
+/**
+ * The game that the sampled methods score: see {@link scoreUpdates}. A coalition is evaluated each time it is asked.
+ *
+ * By the round's λ the kept updates play. By the rule all do, since what is not kept decides with the others which are: v of all is what the round
+ * gained, before any server optimiser; v of a coalition that the rule refuses is 0.
+ */
 export async function gameOf(
-  { layout, recipe }: Pick<RunContext, "layout" | "recipe">,
+  context: Pick<RunContext, "layout" | "recipe" | "params">,
   { scorer, kernels, signal }: { scorer: Scorer; kernels: WideKernels; signal?: AbortSignal | undefined },
-  { parent, updates, aggregated }: Pick<ScoringInput, "parent" | "updates" | "aggregated">,
+  input: ScoringInput,
 ): Promise<RoundGame> {
-  const players = updates.map((_, i) => i).filter((i) => aggregated.kept[i]);
+  const { layout, recipe } = context;
+  const { parent, updates, aggregated } = input;
+  const byRule = recipe.scoring.coalitions === "rule";
+  const players = updates.map((_, i) => i).filter((i) => byRule || aggregated.kept[i]);
   const lossOf = (master: Float64Array): Promise<bigint> =>
     agreedLoss(scorer.model, modelOf(splitMaster(master, layout).view, scorer.model), scorer.heldOut);
   const before = await lossOf(parent);
-  const weighting: CoalitionWeighting = ruleOf(recipe.aggregation).coordinateWise ? "equal" : "own";
+  const modelBy = (byRule ? ruledCoalitions : weighedCoalitions)(context, { kernels, signal }, input);
   const utility = async (coalition: bigint): Promise<bigint> => {
     signal?.throwIfAborted();
-    const rows = bitsOf(coalition).map((player) => players[player] as number);
-    const weights = coalitionWeights(aggregated.weights, layout.groups, rows, weighting);
-    return before - (await lossOf(await addWeighted(parent, updates, weights, layout, kernels)));
+    const moved = await modelBy(bitsOf(coalition).map((player) => players[player] as number));
+    return moved === undefined ? 0n : before - (await lossOf(moved));
   };
   return { players, utility };
 }

@@ -46,11 +46,12 @@ export async function runRound(validator: ValidatorContext, view: RoundView, dut
   const accepted = await collectAccepted(validator, round, judgements, context);
   if (accepted === undefined) return;
   const openings = openedLosses(accepted);
-  const decision = await decide(validator, round, parent, model, accepted, openings);
+  const reputations = await reputationsOf(validator, view, accepted);
+  const decision = await decide(validator, round, parent, model, accepted, reputations, openings);
 
   if (decision.checkpoint !== undefined)
     await storeCheckpoint(validator, decision.checkpoint, decision.result.checkpointCid);
-  const scores = await commitToScores(validator, round, model, accepted, decision, duties);
+  const scores = await commitToScores(validator, round, model, accepted, reputations, decision, duties);
   await attestRound(validator, round, decision.result, scores);
   const commits = judgements.map(({ commit }) => commit);
   const closed = await finaliseRound(validator, round, () => proveLoss(validator, commits, openings, decision));
@@ -66,19 +67,27 @@ function openedLosses(accepted: AcceptedUpdates): OpenedLoss[] {
   });
 }
 
+/** Q16, before this round. */
+async function reputationsOf(
+  { ledger, run }: ValidatorContext,
+  view: RoundView,
+  { updates }: AcceptedUpdates,
+): Promise<readonly number[]> {
+  const standings = await Promise.all(updates.map(({ commit }) => ledger.standingOf(run, commit.commitment.memberId)));
+  // Finalising moves the standings, so what was read counts only if the round was still open afterwards.
+  requireOpen(view, await ledger.runView(run));
+  return standings.map(({ reputationQ16 }) => reputationQ16);
+}
+
 async function decide(
   validator: ValidatorContext,
   { view }: ValidatorRound,
   parent: { head: Hex; modelRoot: Hex; checkpointCid: Hex },
   model: Checkpoint,
   accepted: AcceptedUpdates,
+  reputations: readonly number[],
   openings: readonly OpenedLoss[],
 ): Promise<Decision> {
-  const standings = await Promise.all(
-    accepted.updates.map(({ commit }) => validator.ledger.standingOf(validator.run, commit.commitment.memberId)),
-  );
-  // Finalising moves the standings, so what was read counts only if the round was still open afterwards.
-  requireOpen(view, await validator.ledger.runView(validator.run));
   const report = reportProgress(validator.logger, "aggregating");
   return decideRound(
     validator,
@@ -93,7 +102,7 @@ async function decide(
       accepted: accepted.bitmap,
       beacon: accepted.beacon,
       updates: accepted.updates,
-      reputations: standings.map(({ reputationQ16 }) => reputationQ16),
+      reputations,
       reportedLoss: reportedLoss(openings),
     },
     async (file) => digestOfContentId(await validator.store.cidOf(file)),
@@ -106,12 +115,14 @@ async function commitToScores(
   { view, self }: ValidatorRound,
   parent: Checkpoint,
   { updates, beacon }: AcceptedUpdates,
+  reputations: readonly number[],
   { result, weights }: Decision,
   duties: ScoreDuties,
 ): Promise<Hex | undefined> {
   if (validator.recipe.scoring.mode !== "attested" || view.closing) return undefined;
   const { round, kept } = result;
-  const scores = await ownScores(validator, { round, parent: parent.master, beacon, kept, weights, updates });
+  const scored = { round, parent: parent.master, beacon, kept, weights, updates, reputations };
+  const scores = await ownScores(validator, scored);
   duties.remember(round, scores);
   return sealScores(validator, round, self.index, scores).commitment;
 }

@@ -38,7 +38,14 @@ describe("inRunScores", () => {
   const weights = Uint32Array.from([20_000, 10_000, 0, 0, 30_000, 40_000, 15_536, 15_536]);
   const aggregated = { kept: [true, false, true, true], weights };
   const machinery = () => ({ scorer, kernels: referenceKernels });
-  const input = () => ({ parent: PARENT, updates: updatesOf(rows), aggregated, beacon: BEACON, round: 1 });
+  const input = () => ({
+    parent: PARENT,
+    updates: updatesOf(rows),
+    aggregated,
+    reputations: [65_536, 65_536, 65_536, 65_536],
+    beacon: BEACON,
+    round: 1,
+  });
 
   it("are what each update alone takes away from the loss, for short movements; 0 for what is not kept", async () => {
     const scores = await inRunScores({ layout: LAYOUT }, 1, machinery(), input());

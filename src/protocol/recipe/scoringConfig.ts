@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
+import { ConfigError } from "../errors.ts";
 import { positiveInteger } from "./numbers.ts";
 
 const shapley = {
@@ -9,6 +10,11 @@ const shapley = {
    * monte-carlo.
    */
   method: z.enum(["exact", "monte-carlo", "gtg", "in-run", "in-run-second-order"]).optional(),
+  /**
+   * What a coalition's updates would have moved the model by: `weights`, their sum with the round's own λ, renormalised; `rule`, what the run's rule
+   * decides from them alone, so that one too small for the rule is worth 0 and v of all is what the round gained. Left out: weights.
+   */
+  coalitions: z.enum(["weights", "rule"]).optional(),
   /** Monte-Carlo permutations; antithetic pairs, so even. */
   permutations: z.int().min(2).max(100_000).multipleOf(2),
   /** A scan stops when |v(kept) − v(prefix)| is below this; units 2^-20 nats; 0 never stops. */
@@ -33,3 +39,27 @@ export const scoringSchema = z.discriminatedUnion("mode", [
 ]);
 
 export type ScoringConfig = z.infer<typeof scoringSchema>;
+
+/** Methods that ask for no coalitions; the last is the laboratory's. */
+const WITHOUT_COALITIONS: ReadonlySet<string> = new Set([
+  "in-run",
+  "in-run-second-order",
+  "in-run-1",
+  "in-run-2",
+  "cosine",
+]);
+
+/** @throws ConfigError where coalitions would be valued by the rule, and the method asks for none. */
+export function requireCoalitions({
+  method,
+  coalitions,
+}: {
+  method?: string | undefined;
+  coalitions?: string | undefined;
+}): void {
+  if (coalitions !== "rule" || method === undefined || !WITHOUT_COALITIONS.has(method)) return;
+  throw new ConfigError(
+    `scoring.method ${method} follows from the round's weights and asks for no coalitions, so none can be valued by the rule; leave scoring.coalitions out, or take exact, monte-carlo or gtg.`,
+    { method, coalitions },
+  );
+}

@@ -92,6 +92,8 @@ async function score(
       updates: accepted.map(verifiedOf),
       values: accepted.map(({ prepared }) => prepared.decoded),
       aggregated,
+      reputations: accepted.map(({ member }) => member.reputation),
+      facts: factsOf(accepted),
       beacon: beaconOf(federation.seed, round),
       round,
     },

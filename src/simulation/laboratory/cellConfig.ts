@@ -78,6 +78,8 @@ export const federationSchema = z.strictObject({
     .strictObject({
       /** How coalitions are chosen (spec F2–F6); left out: monte-carlo. The last three ask for none. */
       method: z.enum(["exact", "monte-carlo", "truncated", "gtg", "in-run-1", "in-run-2", "cosine"]).optional(),
+      /** What a coalition is worth: what the round's weights make of it (left out), or what the rule decides from it alone. */
+      coalitions: z.enum(["weights", "rule"]).optional(),
       /** Also the exact values, at most ten updates a round: figures scoreError and scoreRank say how far the method is off. */
       compare: z.boolean().optional(),
       /** Antithetic orders; of gtg, the most. */

@@ -10,9 +10,10 @@ import { fromHex } from "../../protocol/bytes.ts";
 import type { Dataset } from "../../protocol/dataset.ts";
 import { ConfigError } from "../../protocol/errors.ts";
 import type { ScoringConfig } from "../../protocol/recipe/scoringConfig.ts";
+import { REPUTATION_ONE } from "../../protocol/reputation.ts";
 import type { WideKernels } from "../../protocol/wideKernels.ts";
 import type { RunContext } from "../../round/runContext.ts";
-import { gameOf, type RoundGame, type ScoringInput, scoreUpdates } from "../../round/scoreUpdates.ts";
+import { gameOf, keptScores, type RoundGame, type ScoringInput, scoreUpdates } from "../../round/scoreUpdates.ts";
 import type { FederationConfig } from "./cellConfig.ts";
 import type { Federation } from "./federation.ts";
 
@@ -52,48 +53,49 @@ export async function scoreRound(
   input: LaboratoryScoring,
   kernels: WideKernels,
 ): Promise<RoundScores> {
-  const { method = "monte-carlo", permutations, truncation, compare = false } = scoring;
+  const { method = "monte-carlo", permutations, truncation, coalitions, compare = false } = scoring;
   const { updates, aggregated, beacon, round } = input;
-  const players = updates.flatMap((_, i) => (aggregated.kept[i] ? [i] : []));
+  const kept = updates.flatMap((_, i) => (aggregated.kept[i] ? [i] : []));
   const exactly = method === "exact" || compare;
-  if (exactly && players.length > MAX_EXACT_PLAYERS)
+  const playing = coalitions === "rule" ? updates.length : kept.length;
+  if (exactly && playing > MAX_EXACT_PLAYERS)
     throw new ConfigError(
-      `Exact scores of ${players.length} updates would take 2^${players.length} models a round; ${MAX_EXACT_PLAYERS} are the most. Take another scoring.method, and leave scoring.compare out.`,
-      { updates: players.length },
+      `Exact scores of ${playing} updates would take 2^${playing} models a round; ${MAX_EXACT_PLAYERS} are the most. Take another scoring.method, and leave scoring.compare out.`,
+      { updates: playing },
     );
-  const aligned = (own: readonly number[]): number[] => {
-    const all = updates.map(() => 0);
-    for (const [player, index] of players.entries()) all[index] = own[player] as number;
-    return all;
-  };
   // On chain the model would be the agreed engine's, so that all get the same bits; here one machine alone scores.
   const recipe = {
     aggregation: config.aggregation,
-    scoring: { mode: "exact", permutations, truncation, method: IN_RUN[method] },
+    scoring: { mode: "exact", permutations, truncation, coalitions, method: IN_RUN[method] },
   };
-  const context = { layout, run: 1n, recipe } as unknown as RunContext;
+  const params = { alphaQ16: Math.floor(config.reputationMemory * REPUTATION_ONE) };
+  const context = { layout, run: 1n, params, recipe } as unknown as RunContext;
   const surroundings = (samples: Dataset) => ({ scorer: { model: scorerOf(model), heldOut: samples }, kernels });
   // The comparison asks for every coalition; each is evaluated once for both.
   const plays = exactly || !WITHOUT_COALITIONS.has(method);
   const game: RoundGame | undefined =
     validation === undefined || !plays ? undefined : remembered(await gameOf(context, surroundings(validation), input));
-  const exact = exactly && game !== undefined ? aligned(await exactShapley(players.length, game.utility)) : undefined;
+  const scoresOf = ({ players }: Pick<RoundGame, "players">, own: readonly number[]): number[] =>
+    keptScores(players, own, input);
+  const exact =
+    exactly && game !== undefined ? scoresOf(game, await exactShapley(game.players.length, game.utility)) : undefined;
   const compared = compare && exact !== undefined ? { exact } : {};
 
   if (method === "cosine")
-    return { scores: aligned(await cosines(input, players, kernels)), evaluations: 0, ...compared };
+    return { scores: scoresOf({ players: kept }, await cosines(input, kept, kernels)), evaluations: 0, ...compared };
   if (validation === undefined) throw new ConfigError("Scores need samples to measure on: set serverData.validation.");
   if (method === "in-run-1" || method === "in-run-2") {
     const scores = await scoreUpdates(context, surroundings(validation), input);
     return { scores, evaluations: method === "in-run-1" ? 1 : 2, ...compared };
   }
-  const { utilityOf, asked } = askedOnce((game as RoundGame).utility);
+  const { players, utility } = game as RoundGame;
+  const { utilityOf, asked } = askedOnce(utility);
   const name: RoundName = { beacon: fromHex(beacon, 32), run: 1n, round };
   const own =
     method === "truncated"
       ? await truncatedShapley(players.length, utilityOf, { permutations, truncation, ...name })
       : await shapleyOf({ method, permutations, truncation }, players.length, utilityOf, name);
-  return { scores: aligned(own), evaluations: asked(), ...compared };
+  return { scores: scoresOf({ players }, own), evaluations: asked(), ...compared };
 }
 
 const WITHOUT_COALITIONS: ReadonlySet<Method> = new Set(["in-run-1", "in-run-2", "cosine"] as const);

@@ -83,6 +83,7 @@ function scoringOf({ config: { scoring } }: Federation): RecipeDraft["scoring"] 
           permutations: scoring.permutations,
           truncation: scoring.truncation,
           ...methodOf(scoring.method),
+          ...(scoring.coalitions === undefined ? {} : { coalitions: scoring.coalitions }),
         };
   return {
     mode: "exact",

@@ -19,12 +19,14 @@ export interface ScoredRound {
   readonly weights: readonly number[];
   /** Accepted updates, ascending member id. */
   readonly updates: readonly { readonly commit: CommitRecord; readonly verified: VerifiedArtifact }[];
+  /** Q16, before this round, aligned with `updates`; only coalitions by the rule look at them. */
+  readonly reputations: readonly number[];
 }
 
 /** This validator's scores of the kept updates on its own held-out data, ascending member id, units 2^-20 nats. */
 export async function ownScores(
   validator: ValidatorContext,
-  { round, parent, beacon, kept, weights, updates }: ScoredRound,
+  { round, parent, beacon, kept, weights, updates, reputations }: ScoredRound,
 ): Promise<number[]> {
   const isKept = updates.map(({ commit }) => hasBit(kept, commit.commitIndex));
   const scores = await scoreUpdates(validator, validator, {
@@ -34,6 +36,7 @@ export async function ownScores(
       HELD_BYTES,
     ),
     aggregated: { kept: isKept, weights: Uint32Array.from(weights) },
+    reputations,
     beacon,
     round,
   });

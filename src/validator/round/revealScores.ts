@@ -5,6 +5,7 @@ import type { AttestedRound, CommitRecord, FinalisedRecord } from "../../protoco
 import type { VerifiedArtifact } from "../../protocol/verifiedUpdate.ts";
 import { artifactContext } from "../../round/artifactContext.ts";
 import { fetchCheckpoint } from "../../round/fetchCheckpoint.ts";
+import { reputationsBefore } from "../../round/reputationsBefore.ts";
 import type { ValidatorContext, ValidatorRound } from "../validatorContext.ts";
 import { fetchUntil } from "./fetchUpdates.ts";
 import { isRefusal, judgeUpdates } from "./judgeUpdates.ts";
@@ -52,7 +53,13 @@ async function scoresAgain(
   const updates = await updatesOf(validator, round, record, parent.master, revealEnd);
   const { kept, beacon } = result;
   const { weights } = finalisation;
-  return ownScores(validator, { round: round.view.round, parent: parent.master, beacon, kept, weights, updates });
+  const memberIds = updates.map(({ commit }) => commit.commitment.memberId);
+  const place = { run, round: round.view.round, alphaQ16: validator.params.alphaQ16 };
+  // Coalitions by the round's weights do not look at them, and every round before is a question to the chain.
+  const reputations =
+    validator.recipe.scoring.coalitions === "rule" ? await reputationsBefore(ledger, place, memberIds) : [];
+  const scored = { round: place.round, parent: parent.master, beacon, kept, weights, updates, reputations };
+  return ownScores(validator, scored);
 }
 
 /** The checkpoint that the round's updates were made from: that of the finalised round whose head it has. */
