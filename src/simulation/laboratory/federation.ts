@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { weightGroups } from "../../aggregation/weightGroups.ts";
 import { type DataConfig, loadData } from "../../data/dataConfig.ts";
 import type { LoadedData } from "../../data/loadedData.ts";
 import type { UnlabelledSet } from "../../learning/algorithms/functional.ts";
@@ -19,8 +20,8 @@ import { isEnsemble, type ServerStrategyConfig } from "../../round/serverLearnin
 import { serverStrategyOf } from "../../round/serverLearning/strategies.ts";
 import type { ServerStrategy } from "../../round/serverLearning/strategy.ts";
 import type { UpdateBounds } from "../../update/clip.ts";
-import { requireProduct } from "../../update/lowRank.ts";
 import { type DownlinkHistory, NO_DOWNLINKS } from "../../update/downlink.ts";
+import { requireProduct } from "../../update/lowRank.ts";
 import { emptyResidual } from "../../update/residual.ts";
 import type { AttackLearner, Symmetry } from "../attacks/attack.ts";
 import type { AttackConfig } from "../attacks/attackConfig.ts";
@@ -53,7 +54,6 @@ export interface Member {
   ruleState: number | undefined;
   /** The last round whose update was kept; 0 before. */
   lastKept: number;
-}
   /** Compressed downlinks: the round of the last one that it has applied, 0 with the initial model; undefined before it was first sent a model. */
   replica: number | undefined;
 }
@@ -63,6 +63,7 @@ export interface DownlinkState {
   /** E, what they have left unsaid, master grid. */
   readonly residual: Float64Array;
   readonly history: DownlinkHistory;
+}
 
 export interface ServerSide {
   readonly strategy: ServerStrategy;
@@ -152,8 +153,8 @@ export async function assemble(
       contribution: undefined,
       ruleState: undefined,
       lastKept: 0,
-    });
       replica: undefined,
+    });
   }
   const attackingShards = members.filter(({ id }) => attackers?.ids.has(id)).map(({ shard }) => shard);
   const initial = new Float32Array(layout.size);
@@ -210,26 +211,19 @@ function layoutOf(
   shared: Model["layout"],
   { auxiliary }: LocalAlgorithm,
 ): ModelLayout {
-  const groupOf = aggregation.rule === "fedatt" ? layerGroups() : () => 0;
+  const tensors = [...shared, ...auxiliary];
+  const groups = weightGroups(
+    aggregation,
+    tensors.map(({ name }) => name),
+  );
   return modelLayout(
     tensors.map(({ name, shape }, at) => ({
       name,
       shape: [...shape],
       fractionBits: update.fractionBits,
-      group: groupOf(name),
+      group: groups[at] as number,
     })),
   );
-}
-
-/** A column of weights per layer, for a rule that attends layer by layer: tensors whose names differ in their last part alone belong together. */
-function layerGroups(): (name: string) => number {
-  const groups = new Map<string, number>();
-  return (name) => {
-    const layer = name.includes(".") ? name.slice(0, name.lastIndexOf(".")) : name;
-    const group = groups.get(layer) ?? groups.size;
-    groups.set(layer, group);
-    return group;
-  };
 }
 
 function sizeOf(shape: readonly number[]): number {
