@@ -58,7 +58,7 @@ async function loadFiles(
     return choose(await loadCsv(config, folder, split), config, random);
   }
   const set = DATA_SETS[config.name] as unknown as DataSet<z.ZodType<typeof config>>;
-  const folder = new DataFolder(resolve(root, config.path ?? set.folder), set.files, config.verify);
+  const folder = new DataFolder(resolve(root, config.path ?? set.folder), set.files, config.verify, set.source);
   const whole = await set.load(config, folder, split);
   if (whole.train.dataset.size < 1 || whole.test.dataset.size < 1)
     throw new DataError(

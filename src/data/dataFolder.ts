@@ -18,11 +18,14 @@ export class DataFolder {
   readonly path: string;
   readonly #digests: FileDigests;
   readonly #verify: boolean;
+  readonly #source: string | undefined;
 
-  constructor(path: string, digests: FileDigests, verify: boolean) {
+  /** @param source where missing files can be had. */
+  constructor(path: string, digests: FileDigests, verify: boolean, source?: string) {
     this.path = path;
     this.#digests = digests;
     this.#verify = verify;
+    this.#source = source;
   }
 
   /** @throws DataError MISSING_FILE with the path and the way to pass another, UNREADABLE, TOO_LARGE, WRONG_DIGEST. */
@@ -34,7 +37,7 @@ export class DataFolder {
       if (!(cause instanceof DataError) || cause.code !== "MISSING_FILE") throw cause;
       throw new DataError(
         "MISSING_FILE",
-        `The data file ${path} does not exist. Put it there, or pass the folder that holds the data sets with --data DIR.`,
+        `The data file ${path} does not exist. Put it there${this.#source ? ` (${this.#source})` : ""}, or pass the folder that holds the data sets with --data DIR.`,
         { path },
         cause,
       );

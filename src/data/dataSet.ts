@@ -26,6 +26,8 @@ export interface DataSet<Schema extends z.ZodType> {
   /** Folder below the data folder. */
   readonly folder: string;
   readonly files: FileDigests;
+  /** Where the files come from, where that is one place. */
+  readonly source?: string;
   /** As upstream states it or as it is widely reported; no legal advice. */
   readonly licence: string;
   readonly citation: string;

@@ -10,12 +10,15 @@ import { mixture } from "./generators/mixture.ts";
 import { text } from "./generators/text.ts";
 import { agNews } from "./sets/agNews.ts";
 import { cifar10 } from "./sets/cifar10.ts";
+import { cifar100 } from "./sets/cifar100.ts";
+import { femnist } from "./sets/femnist.ts";
 import { heartDisease } from "./sets/heartDisease.ts";
 import { mitbih } from "./sets/mitbih.ts";
 import { fashionMnist, mnist } from "./sets/mnist.ts";
 import { nslKdd } from "./sets/nslKdd.ts";
 import { shakespeare } from "./sets/shakespeare.ts";
 import { breastCancer, digits, iris, wine } from "./sets/smallTables.ts";
+import { svhn } from "./sets/svhn.ts";
 import { wisdm51 } from "./sets/wisdm51.ts";
 
 /** Read from files. */
@@ -23,6 +26,9 @@ export const DATA_SETS = {
   mnist,
   "fashion-mnist": fashionMnist,
   cifar10,
+  cifar100,
+  svhn,
+  femnist,
   digits,
   "breast-cancer": breastCancer,
   wine,

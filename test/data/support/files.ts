@@ -5,7 +5,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32, deflateRawSync } from "node:zlib";
+import { crc32, deflateRawSync, deflateSync } from "node:zlib";
 
 /** A fresh folder with the given files; a `.gz` in a name does not compress anything. */
 export async function folderOf(files: Readonly<Record<string, Uint8Array | string>>): Promise<string> {
@@ -69,3 +69,63 @@ export function zip(entries: readonly ZipEntry[], comment = ""): Buffer {
   end.writeUInt16LE(comment.length, 20);
   return Buffer.concat([...locals, directory, end, Buffer.from(comment)]);
 }
+
+/** The header of a MAT-file of level 5. */
+export function matHeader(version = 0x0100, order = "IM"): Buffer {
+  const header = Buffer.alloc(128, " ");
+  header.write("MATLAB 5.0 MAT-file");
+  header.fill(0, 116);
+  header.writeUInt16LE(version, 124);
+  header.write(order, 126, "latin1");
+  return header;
+}
+
+/** An element: tag, data, padding to eight bytes; `small` packs up to four bytes into the tag. */
+export function matElement(type: number, data: Uint8Array, small = false): Buffer {
+  const tag = Buffer.alloc(small ? 4 : 8);
+  if (small) {
+    tag.writeUInt16LE(type, 0);
+    tag.writeUInt16LE(data.length, 2);
+  } else {
+    tag.writeUInt32LE(type, 0);
+    tag.writeUInt32LE(data.length, 4);
+  }
+  const padding = Buffer.alloc((8 - ((tag.length + data.length) % 8)) % 8);
+  return Buffer.concat([tag, data, padding]);
+}
+
+export interface MatVariable {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Type of the stored values; 2 is uint8, 9 double. */
+  readonly type?: number;
+  readonly data: Uint8Array;
+  /** Class of the array; 9 is uint8, 6 double. */
+  readonly kind?: number;
+  readonly flags?: number;
+}
+
+/** An array's element, uncompressed. */
+export function matArray({ name, shape, type = 2, data, kind = 9, flags = 0 }: MatVariable): Buffer {
+  return matElement(
+    14,
+    Buffer.concat([
+      matElement(6, Buffer.from([kind, flags, 0, 0, 0, 0, 0, 0])),
+      matElement(5, bytesOf(Int32Array.from(shape))),
+      matElement(1, Buffer.from(name), name.length <= 4),
+      matElement(type, data, data.length > 0 && data.length <= 4),
+    ]),
+  );
+}
+
+/** As MATLAB compresses an element: without padding. */
+export function matCompressed(element: Uint8Array): Buffer {
+  const packed = deflateSync(element);
+  const tag = Buffer.alloc(8);
+  tag.writeUInt32LE(15, 0);
+  tag.writeUInt32LE(packed.length, 4);
+  return Buffer.concat([tag, packed]);
+}
+
+export const mat = (...variables: readonly MatVariable[]): Buffer =>
+  Buffer.concat([matHeader(), ...variables.map((variable) => matCompressed(matArray(variable)))]);
