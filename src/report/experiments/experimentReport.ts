@@ -7,9 +7,30 @@ export interface Spread {
   readonly n: number;
 }
 
+/** What was chosen along each axis. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** How evenly the members are served, each of one seed's spreads over its members (spec F9): mean and standard deviation over seeds. */
+export interface FairnessReport {
+  /** Population standard deviation of the members' accuracies. */
+  readonly std: Spread;
+  /** Mean of the ⌈.05K⌉ lowest, and of the ⌈.05K⌉ highest. */
+  readonly worst5: Spread;
+  readonly best5: Spread;
+  /** Best − worst. */
+  readonly range: Spread;
+  readonly jain: Spread;
+  /** K, members that were measured; fewer in some seeds perhaps. */
+  readonly members: Spread;
+  /** Those in which members were measured. */
+  readonly seeds: readonly number[];
+}
+
 /** One combination of choices, all its seeds. */
 export interface GroupReport {
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: Labels;
+  /** Seeds that have run, in the order of `accuracies`. */
+  readonly seeds: readonly number[];
   /** Accuracy of the global model by round: the seeds' mean, least and most. */
   readonly curve: readonly {
     readonly round: number;
@@ -29,6 +50,8 @@ export interface GroupReport {
   readonly accuracies: readonly number[];
   /** Members' accuracies of all seeds together, ascending. */
   readonly members: readonly number[];
+  /** Absent where members were not measured. */
+  readonly fairness?: FairnessReport;
   readonly uplinkBytes: number;
   readonly downlinkBytes: number;
   /** Uplink as a share of float32 updates. */
@@ -45,18 +68,47 @@ export interface ClaimReport {
   readonly max?: number;
 }
 
-/** A pair of combinations compared over the same seeds. */
+/** A pair of combinations compared over the same seeds (spec F10). Effects are infinite or NaN where nothing varies. */
 export interface ComparisonReport {
-  readonly left: string;
-  readonly right: string;
-  /** Points of accuracy, left − right, mean over seeds. */
+  readonly left: Labels;
+  readonly right: Labels;
+  /** Accuracy, left − right, mean over seeds. */
   readonly difference: number;
-  /** Two-sided p of the paired t-test over seeds; after Holm's correction over the table. */
+  /** Of the paired t-test over seeds. */
+  readonly t: number;
+  readonly degreesOfFreedom: number;
+  /** Two-sided; `adjusted` after Holm's correction over the experiment's comparisons. */
   readonly p: number;
   readonly adjusted: number;
-  /** Cohen's d_z. */
-  readonly effect: number;
-  readonly n: number;
+  /** Cohen's d, in standard deviations of one measurement, and Hedges' g, which is d without its bias in small samples. */
+  readonly d: number;
+  readonly g: number;
+  /** Cohen's d_z, in standard deviations of the difference. */
+  readonly dz: number;
+  /** What both have run; n of them. */
+  readonly seeds: readonly number[];
+}
+
+/** An F-test. */
+export interface FTestReport {
+  readonly f: number;
+  readonly degreesOfFreedom: readonly [number, number];
+  readonly p: number;
+}
+
+/** Whether the choices along one axis differ at all, those of the other axes being equal (spec F10). */
+export interface AnovaReport {
+  /** The axis, and its choices. */
+  readonly along: string;
+  readonly choices: readonly string[];
+  /** Of the other axes. */
+  readonly labels: Labels;
+  /** Takes runs as independent. */
+  readonly oneWay: FTestReport;
+  /** Takes out what the seeds differ in: method and block. */
+  readonly twoWay: FTestReport;
+  /** What every choice has run; n of them for each. */
+  readonly seeds: readonly number[];
 }
 
 /** What a page shows of one experiment. All text is untrusted. */
@@ -71,4 +123,5 @@ export interface ExperimentReport {
   readonly groups: readonly GroupReport[];
   readonly claims: readonly ClaimReport[];
   readonly comparisons: readonly ComparisonReport[];
+  readonly anovas: readonly AnovaReport[];
 }

@@ -5,7 +5,8 @@ import { decimal, UNKNOWN } from "../format.ts";
 import { type Html, html, trusted } from "../markup.ts";
 import { curves } from "./curves.ts";
 import type { ClaimReport, ExperimentReport } from "./experimentReport.ts";
-import { comparisonTable, fairnessBars, figuresTable, resultsTable, robustnessTable } from "./tables.ts";
+import { fairnessDetails, testDetails } from "./statistics.ts";
+import { fairnessBars, figuresTable, resultsTable, robustnessTable } from "./tables.ts";
 
 const STYLE = readFileSync(new URL("../page/figures.css", import.meta.url), "utf8");
 
@@ -37,7 +38,8 @@ ${robustnessTable(report)}
 ${fairnessBars(report)}
 ${resultsTable(report)}
 ${figuresTable(report)}
-${comparisonTable(report)}
+${fairnessDetails(report)}
+${testDetails(report)}
 </section>`;
 }
 

@@ -94,11 +94,3 @@ export function fairnessBars({ groups, axes }: ExperimentReport): Html | undefin
     return html`<div class="bar"><span class="name">${axes.map((axis) => group.labels[axis] ?? "").join(" · ")}</span><svg width="100%" height="20"><title>mean ${percent(mean)}, std ${percent(std)}, worst ${percent(least)}, best ${percent(most)}</title><line class="range" x1="${x(least)}" x2="${x(most)}" y1="10" y2="10"/><rect class="std" x="${x(left)}" width="${x(Math.min(1, mean + std) - left)}" y="4" height="12"/><line class="mean" x1="${x(mean)}" x2="${x(mean)}" y1="1" y2="19"/></svg><span class="value">${percent(mean)} ± ${decimal(std * 100, 1)}</span></div>`;
   })}<p class="note">Line: worst to best member; box: one standard deviation; bar: mean.</p></div>`;
 }
-
-/** Paired tests over seeds, with Holm's correction. */
-export function comparisonTable({ comparisons }: ExperimentReport): Html | undefined {
-  if (comparisons.length === 0) return undefined;
-  return html`<div class="wide"><table><caption>Accuracy compared over the same seeds: paired t-test, Holm’s correction over this table</caption>
-<thead><tr><th scope="col">left</th><th scope="col">right</th><th scope="col" class="n">left − right, points</th><th scope="col" class="n">p</th><th scope="col" class="n">p, corrected</th><th scope="col" class="n">d_z</th><th scope="col" class="n">n</th></tr></thead>
-<tbody>${comparisons.map(({ left, right, difference, p, adjusted, effect, n }) => html`<tr><td>${left}</td><td>${right}</td><td class="n">${decimal(100 * difference, 2)}</td><td class="n">${decimal(p, 4)}</td><td class="n">${decimal(adjusted, 4)}</td><td class="n">${decimal(effect, 2)}</td><td class="n">${n}</td></tr>`)}</tbody></table></div>`;
-}

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cohenDz } from "../../numerics/statistics/effectSize.ts";
-import { holm } from "../../numerics/statistics/holm.ts";
-import { pairedT } from "../../numerics/statistics/pairedT.ts";
-import type { ComparisonReport, ExperimentReport, GroupReport } from "../../report/experiments/experimentReport.ts";
+import { fairnessSpread } from "../../numerics/metrics/fairness.ts";
+import type { ExperimentReport, FairnessReport, GroupReport } from "../../report/experiments/experimentReport.ts";
 import { judgeClaims } from "./claims.ts";
+import { anovasOf, comparisonsOf } from "./comparisons.ts";
 import type { FinishedExperiment } from "./experimentFolder.ts";
 import { type Group, groupsOf, type Measure, spreadOf } from "./summary.ts";
 
@@ -32,7 +31,8 @@ export function reportOf({ experiment, results, missing }: FinishedExperiment): 
     seeds: experiment.seeds,
     groups: groups.map(groupReport),
     claims: missing === 0 ? judgeClaims(experiment.claims, results) : [],
-    comparisons: compare(groups, experiment.compare),
+    comparisons: comparisonsOf(groups, experiment.compare),
+    anovas: anovasOf(groups, experiment.compare),
   };
 }
 
@@ -42,6 +42,7 @@ function groupReport(group: Group): GroupReport {
     results.reduce((sum, result) => sum + of(result), 0) / results.length;
   return {
     labels: group.labels,
+    seeds: results.map(({ seed }) => seed),
     curve: curveOf(group),
     ...timeCurveOf(group),
     measures: Object.fromEntries([
@@ -50,11 +51,32 @@ function groupReport(group: Group): GroupReport {
     ]),
     accuracies: results.map(({ final }) => final.accuracy ?? Number.NaN),
     members: results.flatMap(({ clients }) => clients).sort((a, b) => a - b),
+    ...fairnessOf(results),
     uplinkBytes: average(({ traffic }) => traffic.uplinkBytes),
     downlinkBytes: average(({ traffic }) => traffic.downlinkBytes),
     uplinkShare: average(({ traffic }) => traffic.uplinkBytes / traffic.denseUplinkBytes),
     failedRounds: average(({ rounds }) => rounds.failed),
     seconds: average(({ seconds }) => seconds.total),
+  };
+}
+
+/** Each seed's spread over its members, then mean and standard deviation of those over seeds: members of different seeds are not one population. */
+function fairnessOf(results: Group["results"]): Pick<GroupReport, "fairness"> {
+  const measured = results.filter(({ clients }) => clients.length > 0);
+  if (measured.length === 0) return {};
+  const spreads = measured.map(({ clients }) => fairnessSpread(clients));
+  const over = (of: (spread: (typeof spreads)[number]) => number): FairnessReport["std"] =>
+    spreadOf(spreads.map(of)) as FairnessReport["std"];
+  return {
+    fairness: {
+      std: over(({ standardDeviation }) => standardDeviation),
+      worst5: over(({ worst }) => worst),
+      best5: over(({ best }) => best),
+      range: over(({ range }) => range),
+      jain: over(({ jain }) => jain),
+      members: spreadOf(measured.map(({ clients }) => clients.length)) as FairnessReport["std"],
+      seeds: measured.map(({ seed }) => seed),
+    },
   };
 }
 
@@ -99,43 +121,4 @@ function timeCurveOf({ results }: Group): Pick<GroupReport, "timeCurve"> {
     };
   });
   return { timeCurve };
-}
-
-/** Every combination against the first along one axis (left out: the axis that comes first), over the same seeds, the others' choices being equal. */
-function compare(groups: readonly Group[], along: string | undefined): ComparisonReport[] {
-  const axes = Object.keys(groups[0]?.labels ?? {});
-  const axis = along ?? axes[0];
-  if (axis === undefined) return [];
-  const first = groups[0]?.labels[axis];
-  const pairs = groups.flatMap((group) => {
-    if (group.labels[axis] === first) return [];
-    const base = groups.find(({ labels }) =>
-      axes.every((other) => labels[other] === (other === axis ? first : group.labels[other])),
-    );
-    return base === undefined ? [] : [{ group, base }];
-  });
-  const tests = pairs.flatMap(({ group, base }) => {
-    const seeds = group.results.filter(({ seed }) => base.results.some((other) => other.seed === seed));
-    const left = seeds.map(({ final }) => final.accuracy);
-    const right = seeds.map(({ seed }) => base.results.find((other) => other.seed === seed)?.final.accuracy ?? null);
-    if (seeds.length < 2 || [...left, ...right].includes(null)) return [];
-    const [x, y] = [left as number[], right as number[]];
-    const { p } = pairedT(x, y);
-    return [
-      {
-        left: nameOf(group),
-        right: nameOf(base),
-        difference: x.reduce((sum, value, i) => sum + value - (y[i] as number), 0) / x.length,
-        p,
-        effect: cohenDz(x, y),
-        n: x.length,
-      },
-    ];
-  });
-  const adjusted = holm(tests.map(({ p }) => p));
-  return tests.map((test, i) => ({ ...test, adjusted: adjusted[i] as number }));
-}
-
-function nameOf({ labels }: Group): string {
-  return Object.values(labels).join(" · ");
 }

@@ -6,6 +6,7 @@ import { experimentsMarkdown } from "../../../src/report/experiments/experiments
 
 const group = (choice: string, measures: Readonly<Record<string, number>>): GroupReport => ({
   labels: { method: choice },
+  seeds: [1],
   curve: [],
   measures: Object.fromEntries(Object.entries(measures).map(([name, mean]) => [name, { mean, std: 0, n: 1 }])),
   accuracies: [0.5],
@@ -26,6 +27,7 @@ const report = (groups: readonly GroupReport[]): ExperimentReport => ({
   groups,
   claims: [{ claim: "it holds", holds: false, value: null, max: 1 }],
   comparisons: [],
+  anovas: [],
 });
 
 test("a chapter has a column for what was measured, in its unit, and none for what was not", () => {

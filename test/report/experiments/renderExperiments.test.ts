@@ -9,6 +9,7 @@ import { renderExperiments } from "../../../src/report/experiments/renderExperim
 function group(labels: Readonly<Record<string, string>>, accuracy: number): GroupReport {
   return {
     labels,
+    seeds: [1, 2, 3],
     curve: [
       { round: 0, mean: 0.1, low: 0.08, high: 0.12 },
       { round: 10, mean: accuracy, low: accuracy - 0.02, high: accuracy + 0.02 },
@@ -40,7 +41,40 @@ const report: ExperimentReport = {
     { claim: "the mean is good", holds: true, value: 0.8, min: 0.7 },
     { claim: "Krum is good", holds: false, value: null, min: 0.7 },
   ],
-  comparisons: [{ left: "krum", right: "mean", difference: -0.5, p: 0.001, adjusted: 0.001, effect: -3, n: 3 }],
+  comparisons: [
+    {
+      left: { rule: "krum", attack: "none" },
+      right: { rule: "mean", attack: "none" },
+      ...{
+        difference: -0.5,
+        t: -31.62,
+        degreesOfFreedom: 2,
+        p: 0.00099,
+        adjusted: 0.00198,
+        d: -7.25,
+        g: -5.8,
+        dz: -18.26,
+      },
+      seeds: [1, 2, 3],
+    },
+    {
+      left: { rule: "median", attack: "none" },
+      right: { rule: "mean", attack: "none" },
+      ...{ difference: 0.01, t: Number.POSITIVE_INFINITY, degreesOfFreedom: 2, p: 0.25, adjusted: 0.25 },
+      ...{ d: Number.NaN, g: Number.NaN, dz: Number.POSITIVE_INFINITY },
+      seeds: [1, 2, 4],
+    },
+  ],
+  anovas: [
+    {
+      along: "rule",
+      choices: ["mean", "krum", "median"],
+      labels: { attack: "none" },
+      oneWay: { f: 16.692, degreesOfFreedom: [2, 6], p: 0.00354 },
+      twoWay: { f: 99.5, degreesOfFreedom: [2, 4], p: 0.00001 },
+      seeds: [1, 2, 3],
+    },
+  ],
 };
 
 test("the page escapes what it shows, runs nothing and loads nothing", () => {
@@ -73,9 +107,63 @@ test("the same reports give the same bytes", () => {
 test("the table quotes, and no cell is a formula", () => {
   const table = experimentsCsv([report]);
   const [heading, ...lines] = table.trimEnd().split("\r\n");
-  assert.equal(heading, "experiment,combination,measure,mean,std,n");
-  assert.ok(lines.includes("made-up,rule=mean;attack=none,accuracy,0.8,0.01,3"));
+  assert.equal(heading, "experiment,combination,measure,mean,std,n,against,seeds");
+  assert.ok(lines.includes("made-up,rule=mean;attack=none,accuracy,0.8,0.01,3,,1 2 3"));
   assert.ok(lines.some((line) => line.startsWith('made-up,"rule=krum;attack==cmd|"" /C"""')));
+});
+
+test("spread and tests wait in details behind a heading that says what they found, with n and seeds in every row", () => {
+  const [first, second] = report.groups as [GroupReport, GroupReport];
+  const over = (mean: number, std: number) => ({ mean, std, n: 2 });
+  const fairness = {
+    ...{ std: over(0.123, 0.011), worst5: over(0.456, 0.02), best5: over(0.912, 0.03), range: over(0.456, 0.04) },
+    ...{ jain: over(0.98765, 0.00123), members: over(20, 0), seeds: [1, 3] },
+  };
+  const served: ExperimentReport = { ...report, groups: [{ ...first, fairness }, second] };
+  const page = renderExperiments([served]);
+  const details = page.split("<details>").slice(1);
+  assert.equal(details.length, 2);
+  const [spread = "", tests = ""] = details;
+  const rows = (part: string): string[] =>
+    [...part.matchAll(/<tr>(.*?)<\/tr>/g)].map(([, row = ""]) =>
+      row.replaceAll(/<\/t[dh]>/g, "|").replaceAll(/<[^>]*>/g, ""),
+    );
+  assert.deepEqual(rows(spread), [
+    "rule|attack|Mean|Std|Worst 5%|Best 5%|Best − worst|Jain index|Members|n|Seeds|",
+    "mean|none|70.0 ± 2.0|12.3 ± 1.1|45.6 ± 2.0|91.2 ± 3.0|45.6 ± 4.0|0.9877 ± 0.0012|20|2|1, 3|",
+  ]);
+  assert.match(tests, /<summary>[^<]*: 1 of 2 differences below p = 0\.05 after Holm’s correction<\/summary>/);
+  assert.deepEqual(rows(tests), [
+    "left|right|Left − right, points|t|df|p|p, Holm|Cohen’s d|d_z|Hedges’ g|n|Seeds|",
+    "krum · none|mean · none|−50.00|−31.62|2|0.0010|0.0020|−7.25|−18.26|−5.80|3|1–3|",
+    "median · none|mean · none|1.00|∞|2|0.2500|0.2500|–|∞|–|3|1, 2, 4|",
+    "attack|rule|One-way F|df|p|Two-way F|df|p|n|Seeds|",
+    "none|mean, krum, median|16.69|2, 6|0.0035|99.50|2, 4|&lt;0.0001|9|1–3|",
+  ]);
+  assert.ok(page.indexOf("Members’ accuracies") < page.indexOf("<details>"), "pictures first");
+  const table = experimentsCsv([served]).split("\r\n");
+  for (const line of [
+    "made-up,rule=mean;attack=none,fairness.std,0.123,0.011,2,,1 3",
+    "made-up,rule=mean;attack=none,fairness.worst5,0.456,0.02,2,,1 3",
+    "made-up,rule=mean;attack=none,fairness.best5,0.912,0.03,2,,1 3",
+    "made-up,rule=mean;attack=none,fairness.range,0.456,0.04,2,,1 3",
+    "made-up,rule=mean;attack=none,fairness.jain,0.98765,0.00123,2,,1 3",
+    "made-up,rule=krum;attack=none,accuracy.t,-31.62,,3,rule=mean;attack=none,1 2 3",
+    "made-up,rule=krum;attack=none,accuracy.p,0.00099,,3,rule=mean;attack=none,1 2 3",
+    "made-up,rule=krum;attack=none,accuracy.pHolm,0.00198,,3,rule=mean;attack=none,1 2 3",
+    "made-up,rule=krum;attack=none,accuracy.d,-7.25,,3,rule=mean;attack=none,1 2 3",
+    "made-up,rule=krum;attack=none,accuracy.dz,-18.26,,3,rule=mean;attack=none,1 2 3",
+    "made-up,rule=krum;attack=none,accuracy.g,-5.8,,3,rule=mean;attack=none,1 2 3",
+    "made-up,rule=median;attack=none,accuracy.dz,,,3,rule=mean;attack=none,1 2 4",
+    "made-up,rule=*;attack=none,accuracy.anovaOneWay.f,16.692,,9,,1 2 3",
+    "made-up,rule=*;attack=none,accuracy.anovaOneWay.df2,6,,9,,1 2 3",
+    "made-up,rule=*;attack=none,accuracy.anovaTwoWay.p,0.00001,,9,,1 2 3",
+  ])
+    assert.ok(table.includes(line), line);
+});
+
+test("without tests or measured members there is nothing to open", () => {
+  assert.ok(!renderExperiments([{ ...report, comparisons: [], anovas: [] }]).includes("<details>"));
 });
 
 test("figures that no column is for have a table of their own", () => {
