@@ -114,13 +114,18 @@ function withMechanism(command: Command): Command {
 }
 
 async function load() {
-  const [mechanism, plan, format, print] = await Promise.all([
+  const [
+    { mechanismOf, sigmasOf },
+    { planNoise, epsilonWith, relationRows },
+    { formatNoise, formatEpsilon },
+    { printLine, toJson },
+  ] = await Promise.all([
     import("./privacyMechanism.ts"),
     import("./privacyPlan.ts"),
     import("./formatPrivacy.ts"),
     import("./print.ts"),
   ]);
-  return { ...mechanism, ...plan, ...format, ...print };
+  return { mechanismOf, sigmasOf, planNoise, epsilonWith, relationRows, formatNoise, formatEpsilon, printLine, toJson };
 }
 
 function positive(text: string): number {
