@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { LocalState } from "../learning/algorithms/localAlgorithm.ts";
+import type { LocalOutcome, LocalState } from "../learning/algorithms/localAlgorithm.ts";
 
 /** What one round of local training is given. */
 export interface TrainingTask {
@@ -17,6 +17,8 @@ export interface TrainingTask {
 export interface TrainingOutcome {
   /** Local minus received, as long as the state. */
   readonly delta: Float32Array;
+  /** What of the state does not travel this time; left out: all of it does. */
+  readonly silent?: LocalOutcome["silent"];
   /** n_i. */
   readonly samples: number;
   /** Loss of the *received* model on the member's data, in nats. */
@@ -29,5 +31,5 @@ export interface TrainingOutcome {
 export interface ClientAlgorithm {
   train(task: TrainingTask, signal: AbortSignal): Promise<TrainingOutcome>;
   /** For the closing round: loss and samples only. */
-  evaluate(task: TrainingTask, signal: AbortSignal): Promise<Omit<TrainingOutcome, "delta" | "local">>;
+  evaluate(task: TrainingTask, signal: AbortSignal): Promise<Omit<TrainingOutcome, "delta" | "silent" | "local">>;
 }

@@ -41,7 +41,14 @@ export function localTraining({ algorithm, model, shard, seed, resource }: Local
         signal,
         ...(resource === undefined ? {} : { resource }),
       });
-      return { delta: outcome.delta, samples: shard.size, receivedLoss: loss, local: outcome.local };
+      const { delta, silent, local: next } = outcome;
+      return {
+        delta,
+        samples: shard.size,
+        receivedLoss: loss,
+        local: next,
+        ...(silent === undefined ? {} : { silent }),
+      };
     },
     evaluate: async (task) => ({ samples: shard.size, receivedLoss: await receivedLoss(task) }),
   };

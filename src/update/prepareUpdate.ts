@@ -3,6 +3,7 @@ import { FoedusError } from "../protocol/errors.ts";
 import { powerOfTwo } from "../protocol/grid.ts";
 import type { ModelLayout } from "../protocol/layout.ts";
 import type { NoiseStage } from "../protocol/noiseStage.ts";
+import type { Stretch } from "../protocol/stretch.ts";
 import { clip } from "./clip.ts";
 import { keepsResidual } from "./codecs.ts";
 import { type EncodeTarget, encodeWithin, unbiased } from "./encodeWithin.ts";
@@ -15,6 +16,11 @@ export interface UpdateInput extends EncodeTarget {
   readonly delta: Float32Array;
   /** e, what earlier kept updates left unsaid, grid units; zeros for a new member. */
   readonly residual: Float64Array;
+  /**
+   * What the update says nothing about: sent as 0 whatever delta and e are there, and e waits on. In private runs nothing is silent: noise falls
+   * everywhere.
+   */
+  readonly silent?: readonly Stretch[] | undefined;
   /** Clip and noise of a private run. */
   readonly noise?: NoiseStage | undefined;
 }
@@ -30,16 +36,19 @@ export interface UpdateInput extends EncodeTarget {
  * Source: error feedback as corrected in Stich & Karimireddy 2019 (the residual is p − C(p), not Δ − C(p)).
  */
 export function prepareUpdate(input: UpdateInput): PreparedUpdate {
-  const { delta, residual, master, layout, codec, bounds, noise } = input;
+  const { delta, residual, master, layout, codec, bounds, noise, silent = [] } = input;
   const wanted = onGrid(delta, residual, layout);
   if (noise !== undefined) return preparePrivately(wanted, input, noise);
+  for (const { offset, size } of silent) wanted.fill(0, offset, offset + size);
   const { values, coordinates, factor } = clip(unbiased(wanted, input), master, layout, bounds);
   const encoded = encodeWithin(values, input);
   const { payload, decoded } = encoded;
+  const nextResidual = keepsResidual(codec) ? unsaid(values, decoded) : emptyResidual(layout);
+  for (const { offset, size } of silent) nextResidual.set(residual.subarray(offset, offset + size), offset);
   return {
     payload,
     decoded,
-    nextResidual: keepsResidual(codec) ? unsaid(values, decoded) : emptyResidual(layout),
+    nextResidual,
     clippedCoordinates: coordinates,
     clipFactor: factor * encoded.factor,
   };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import type { LocalTask } from "../../src/learning/algorithms/localAlgorithm.ts";
 import { meanLoss } from "../../src/learning/evaluate.ts";
-import type { TrainingTask } from "../../src/node/clientAlgorithm.ts";
+import type { TrainingOutcome, TrainingTask } from "../../src/node/clientAlgorithm.ts";
 import { localTraining } from "../../src/node/localTraining.ts";
 import { prepareUpdateOnce } from "../../src/node/round/prepareUpdateOnce.ts";
 import { splitMaster } from "../../src/protocol/grid.ts";
@@ -50,6 +50,22 @@ describe("what a node gives its client algorithm", () => {
   });
 });
 
+describe("what a member is silent about", () => {
+  it("does not travel: with everything silent the update is the same as one of zeros", async () => {
+    await using resources = new AsyncDisposableStack();
+    const chain = new ScriptedChain(7);
+    const store = await openMemoryStore(new MemoryNetwork());
+    const node = await openMember(chain, store, resources);
+    // 2^-40 is below the grid, so all of it is left unsaid, unless it does not travel at all.
+    const delta = OUTCOME.delta.map(() => 2 ** -40);
+    const size = delta.length;
+    const outcome: TrainingOutcome = { ...OUTCOME, delta, silent: [{ offset: 0, size }] };
+    const algorithm = { ...node.algorithm, train: async () => outcome };
+    const prepared = await prepareUpdateOnce({ ...node, algorithm }, chain.view());
+    assert.deepEqual(prepared?.nextResidual, new Float64Array(size));
+  });
+});
+
 describe("local training", () => {
   const model = perceptron(4, 3);
   const shard = clusters(30);
@@ -59,11 +75,12 @@ describe("local training", () => {
 
   it("hands everything on, and reports the loss of the model alone, without what travels beside it", async () => {
     const given: LocalTask[] = [];
+    const silent = [{ offset: 2, size: 3 }];
     const algorithm = {
       auxiliary: [],
       train: async (received: LocalTask) => {
         given.push(received);
-        return { delta: new Float32Array(state.length), trainLoss: 1, local: { b: Float32Array.of(3) } };
+        return { delta: new Float32Array(state.length), silent, trainLoss: 1, local: { b: Float32Array.of(3) } };
       },
     };
     const training = localTraining({ algorithm, model, shard, seed: "s", resource: 2.5 });
@@ -72,6 +89,7 @@ describe("local training", () => {
     const loss = await meanLoss(model, parameters, shard);
     assert.deepEqual(outcome, {
       delta: new Float32Array(state.length),
+      silent,
       samples: 30,
       receivedLoss: loss,
       local: { b: Float32Array.of(3) },

@@ -89,6 +89,43 @@ describe("prepareUpdate", () => {
     );
   });
 
+  describe("silence", () => {
+    const silent = [LAYOUT.tensors[1] as (typeof LAYOUT.tensors)[number]];
+    const dense: readonly CodecConfig[] = [
+      { name: "int8", blockSize: 4 },
+      { name: "int16", blockSize: 6, rounding: "stochastic" },
+      { name: "topk-int8", blockSize: 4, keep: 12 },
+      { name: "randk-int8", blockSize: 4, keep: 12, unbiased: true },
+      { name: "randk-int16", blockSize: 4, keep: 12, unbiased: false },
+      { name: "qsgd", blockSize: 16, levels: 15, scaled: true },
+      { name: "fp16" },
+      { name: "low-rank", rank: 1 },
+    ];
+    for (const codec of dense)
+      it(`${codec.name} sends zeros where the update is silent, and what earlier ones left unsaid there waits as it was`, () => {
+        const delta = Float32Array.from({ length: LAYOUT.size }, (_, j) => 0.1 + j / 7);
+        const residual = Float64Array.from({ length: LAYOUT.size }, (_, j) => 900 + j / 3);
+        const rest = { delta, residual, codec, layout: LAYOUT, place: { run: 1n, round: 3 } };
+        const speaking = prepare({ ...rest, random: keyedRandom("silence") });
+        const step = prepare({ ...rest, random: keyedRandom("silence"), silent });
+        assert.ok(speaking.decoded.subarray(10).some((q) => q !== 0));
+        assert.ok(step.decoded.subarray(0, 10).some((q) => q !== 0));
+        assert.deepEqual([...step.decoded.subarray(10)], new Array(6).fill(0));
+        assert.deepEqual(step.nextResidual.subarray(10), residual.subarray(10));
+      });
+
+    it("a tensor that goes first is all there is of the norm that is clipped", () => {
+      const layout = modelLayout([
+        { name: "a", shape: [1], fractionBits: 0, group: 0 },
+        { name: "b", shape: [1], fractionBits: 0, group: 0 },
+      ]);
+      const delta = Float32Array.of(300, 400);
+      const bounds = { ...wide, maxNormSq: 300n ** 2n };
+      const { decoded, clipFactor } = prepare({ delta, layout, bounds, silent: [{ offset: 1, size: 1 }] });
+      assert.deepEqual([[...decoded], clipFactor], [[300, 0], 1]);
+    });
+  });
+
   it("clips (3, 4) to norm 2.5: (1.5, 2) on the grid", () => {
     const layout = flat(2, 1);
     const step = prepare({ delta: Float32Array.of(3, 4), layout, bounds: { ...wide, maxNormSq: 25n } });

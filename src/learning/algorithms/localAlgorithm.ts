@@ -11,6 +11,7 @@
 
 import type { Dataset } from "../../protocol/dataset.ts";
 import type { Random } from "../../protocol/random.ts";
+import type { Stretch } from "../../protocol/stretch.ts";
 
 /** What a member remembers between its rounds, by name; empty before its first. Never leaves the member. */
 export type LocalState = Readonly<Record<string, Float32Array>>;
@@ -43,6 +44,11 @@ export interface LocalTask {
 export interface LocalOutcome {
   /** How the member would change the state; as long as it. */
   readonly delta: Float32Array;
+  /**
+   * What of the state does not travel this time, where the algorithm chooses: sent as 0. What earlier updates left unsaid there waits on; it would look
+   * like an update.
+   */
+  readonly silent?: readonly Stretch[];
   /** Mean over the steps of each batch's loss before its step, in nats; NaN where the algorithm takes no loss. */
   readonly trainLoss: number;
   /** What the member remembers if this update is kept in a finalised round; otherwise `local` stays as it was. */

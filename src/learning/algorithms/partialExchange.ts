@@ -12,8 +12,10 @@ import { difference } from "./vectors.ts";
 /**
  * Partial exchange (FedPer, FedRep; spec B15): tensors named in `local` never leave the member and are put back before it trains and when it
  * evaluates its own model. Of the others the most important travel, by ‖Δ_l‖²/d_l, each that still fits in `budget` coordinates; the rest is
- * sent as 0, so that the mean over all members is what the aggregation divides by, not over those that sent a tensor. With all tensors local
- * every member trains alone.
+ * silent: sent as 0. With all tensors local every member trains alone.
+ *
+ * With a `budget` take the rule mean-of-senders (src/aggregation/meanOfSenders.ts), which averages a tensor over those that sent it: members choose
+ * different ones, and other rules take what did not travel for a wish to stay.
  *
  * @throws ConfigError for a name that the model does not have.
  */
@@ -41,14 +43,14 @@ export function partialExchange(
     async train(task) {
       const start = own(task);
       const { parameters, trainLoss } = await runLocalLoop(loopOf(task, model, plan, start));
-      const moved = difference(parameters, start);
-      const delta = new Float32Array(moved.length);
-      for (const { offset, size } of mostImportant(moved, shared, budget))
-        delta.set(moved.subarray(offset, offset + size), offset);
+      const delta = difference(parameters, start);
+      const sent = new Set(mostImportant(delta, shared, budget));
+      const silent = model.layout.filter((tensor) => !sent.has(tensor));
+      for (const { offset, size } of silent) delta.fill(0, offset, offset + size);
       const local = Object.fromEntries(
         kept.map(({ name, offset, size }) => [name, parameters.slice(offset, offset + size)]),
       );
-      return { delta, trainLoss, local: { ...task.local, ...local } };
+      return { delta, silent, trainLoss, local: { ...task.local, ...local } };
     },
     personalise: async (task) => own(task),
   };

@@ -167,12 +167,13 @@ async function train(
     };
   }
   const outcome = node.privacy === undefined ? node.algorithm.train(task, node.signal) : trainPrivately(node, task);
-  const { samples, receivedLoss, delta, local: next } = await outcome;
+  const { samples, receivedLoss, delta, silent, local: next } = await outcome;
   const noise = node.privacy?.noise(round.round);
   // A residual that does not say its round counts as left by the round before.
   const { values, round: leftBy = round.round - 1 } = await node.state.residual(node.layout.size);
   const { payload, nextResidual, clipFactor } = prepareUpdate({
     delta,
+    silent,
     residual: agedResidual(values, round.round - leftBy, node.recipe.update.errorFeedback),
     master: context.master,
     layout: node.layout,

@@ -203,6 +203,7 @@ export async function prepareUploads(
     const lie = crafted?.get(member.id);
     const prepared = prepareUpdate({
       delta: lie ?? outcome.delta,
+      silent: lie === undefined ? outcome.silent : undefined,
       residual: agedResidual(member.residual, version - member.lastKept),
       master,
       layout,

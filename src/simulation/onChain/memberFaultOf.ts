@@ -75,7 +75,7 @@ export function attackingMember(node: NodeContext, attackers: Attackers, id: num
       });
       const delta = crafted.get(id);
       if (delta !== undefined) lied.add(task.round);
-      return { ...outcome, samples, receivedLoss: loss, ...(delta === undefined ? {} : { delta }) };
+      return { ...outcome, samples, receivedLoss: loss, ...(delta === undefined ? {} : { delta, silent: [] }) };
     },
   };
   const close = (round: number, kept: boolean) => node.state.close(round, kept && !lied.has(round));

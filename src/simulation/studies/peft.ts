@@ -99,6 +99,7 @@ export const peft: Study<z.output<typeof peftSchema>> = async (options, seed, { 
     const decoded = deltas.map((delta, i) => {
       const upload = prepareUpdate({
         delta,
+        silent: outcomes[i]?.silent,
         residual: residuals[i] as Float64Array,
         master,
         layout,

@@ -132,9 +132,14 @@ describe("partial exchange", () => {
     assert.deepEqual(names(0), []);
   });
   it("what does not fit is sent as 0", async () => {
-    const { delta } = await partial({ budget: 10 }).train(taskOf(start, shard));
+    const { delta, silent = [] } = await partial({ budget: 10 }).train(taskOf(start, shard));
     assert.ok(delta.filter((value) => value !== 0).length <= 10);
     assert.ok(delta.some((value) => value !== 0));
+    // Silent is all the rest, so that nothing else is sent for it.
+    for (const { offset, size } of silent)
+      assert.ok(delta.subarray(offset, offset + size).every((value) => value === 0));
+    const quiet = silent.reduce((sum, { size }) => sum + size, 0);
+    assert.ok(delta.length - quiet <= 10 && quiet < delta.length);
   });
   it("with all tensors local members train alone, round after round", async () => {
     const algorithm = partial({ local: model.layout.map(({ name }) => name) });
