@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { blockSeconds } from "../chain/blockSeconds.ts";
 import type { ParticipantKeys } from "../chain/keys.ts";
 import { localAlgorithm } from "../learning/algorithms/table.ts";
 import { openParticipant, type Surroundings } from "../process/openParticipant.ts";
@@ -14,6 +15,7 @@ import { recordPrivateTraining } from "../round/recordPrivateTraining.ts";
 import { openEngine } from "./engine.ts";
 import { localTraining, type TrainingStream } from "./localTraining.ts";
 import { openMemberPrivacy } from "./memberPrivacy.ts";
+import { memberResource } from "./memberResource.ts";
 import type { NodeContext } from "./nodeContext.ts";
 import { NodeState } from "./nodeState.ts";
 import type { NodeConfig } from "./options.ts";
@@ -72,11 +74,20 @@ export async function openNode(
     "node ready",
   );
   const seed = config.seed ?? toHex(keccak256(concatBytes(tag("trainingOrder"), keys.beaconSecret)));
+  const resource = await memberResource(config.resource, {
+    run,
+    model,
+    shard,
+    random: keyedRandom(seed, "calibration", run.run),
+    blockSeconds: () => blockSeconds(ledger.endpoint),
+    logger,
+    signal,
+  });
   const context: NodeContext = {
     ...run,
     ledger,
     store,
-    algorithm: localTraining({ algorithm, model, shard, seed: trainingStream ?? seed, resource: config.resource }),
+    algorithm: localTraining({ algorithm, model, shard, seed: trainingStream ?? seed, resource }),
     state,
     logger,
     signal,

@@ -32,8 +32,8 @@ export const nodeConfigSchema = z.strictObject({
       publicRuns: z.array(participantOptions.run).max(1_000).optional(),
     })
     .prefault({}),
-  /** How many times over this machine could train a round before its deadline; recipes with tiers ask for it. */
-  resource: z.number().positive().max(1e6).optional(),
+  /** How many times over this machine could train a round before its deadline, or to measure it at the start; recipes with tiers ask for it. */
+  resource: z.union([z.number().positive().max(1e6), z.literal("measured")]).optional(),
   /** Fixes the order of batches, to repeat an experiment. Left out: drawn from the key file, so that nobody else can predict it. */
   seed: z.string().min(1).max(200).optional(),
 });
@@ -48,7 +48,8 @@ const hints: Hints = {
   "privacy.secret": "write the path of the file with the noise secret; the node makes it",
   "privacy.maxEpsilon": "write the ε that this member spends at most, up to 1000",
   "privacy.publicRuns": "write the numbers of runs that were not private, e.g. publicRuns: [1, 2]",
-  resource: "write how many times over this machine could train a round before its deadline, e.g. 2.5, or leave it out",
+  resource:
+    "write how many times over this machine could train a round before its deadline, e.g. 2.5, or measured, or leave it out",
   seed: "write a text, or leave it out",
 };
 

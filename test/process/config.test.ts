@@ -86,6 +86,17 @@ describe("configuration of nodes and validators", () => {
     assert.match(refused({ epsilon: 1 }), /"privacy\.epsilon" is unknown; known in "privacy" are privacy\.ledger, /);
   });
 
+  it("takes a member's resource as a number, or measures it", () => {
+    const resourceOf = (resource: unknown) => parseNodeConfig({ ...NODE, resource }, FILE).resource;
+    assert.equal(resourceOf(2.5), 2.5);
+    assert.equal(resourceOf("measured"), "measured");
+    for (const wrong of [0, "fast", 1e7])
+      assert.match(
+        failureOf({ ...NODE, resource: wrong }).message,
+        /"resource" is not valid .*e\.g\. 2\.5, or measured/,
+      );
+  });
+
   it("takes each engine with what it needs; a program starts in the file's folder", () => {
     const engineOf = (engine: object): object => parseNodeConfig({ ...NODE, engine }, FILE).engine;
     assert.deepEqual(engineOf({ kind: "tensorflow" }), { kind: "tensorflow", device: "auto", threads: 1 });
