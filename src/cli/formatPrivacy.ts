@@ -64,7 +64,9 @@ export interface FoundEpsilon extends Epsilon<"add-remove" | "replace-one"> {
 
 export function formatEpsilon(found: FoundEpsilon, parameters?: number): string {
   const { mechanism, noiseMultiplier, lossMultiplier, epsilon, delta, order, relation, sigma, relations } = found;
-  const counted = lossMultiplier === undefined ? "" : ` and ${mechanism.rounds + 1} losses with z = ${lossMultiplier}`;
+  const reports = mechanism.mode === "local" || mechanism.mode === "record";
+  const losses = lossMultiplier === undefined ? "none" : `${mechanism.rounds + 1} with z = ${lossMultiplier}`;
+  const counted = reports ? `; reported losses: ${losses}` : "";
   return [
     `${titleOf(mechanism)}, z = ${noiseMultiplier}${counted}`,
     "",

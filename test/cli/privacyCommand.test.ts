@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
 import { privacySchema } from "../../src/protocol/recipe/privacyConfig.ts";
@@ -66,6 +67,14 @@ describe("foedus privacy", () => {
       found.relations.map(({ relation }) => relation),
       ["add-remove", "replace-one", "add-remove", "replace-one"],
     );
+  });
+
+  it("prints what the operator's guide says it prints", async () => {
+    const guide = await readFile(new URL("../../docs/running-a-consortium.md", import.meta.url), "utf8");
+    const examples = [...guide.matchAll(/```sh\nfoedus (privacy [^\n]+)\n```\n\n```text\n([\s\S]*?)```/g)];
+    assert.equal(examples.length, 2);
+    for (const [, args = "", expected] of examples)
+      assert.deepEqual(await foedus(args.split(" ")), { code: 0, stdout: expected, stderr: "" });
   });
 
   it("ends with 2 for what does not go together, with the reason, and prints nothing else", async () => {
