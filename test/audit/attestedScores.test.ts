@@ -7,7 +7,15 @@ import { fromHex, type Hex, toHex } from "../../src/protocol/bytes.ts";
 import type { LedgerReader } from "../../src/protocol/ledger.ts";
 import { SILENT } from "../../src/protocol/logger.ts";
 import { inProcess } from "../../src/simulation/participants.ts";
-import { type Answer, answering, auditorOf, type Changes, type FinishedRun, openAuditedRun } from "./support.ts";
+import {
+  type Answer,
+  answering,
+  auditorOf,
+  BY_RULE,
+  type Changes,
+  type FinishedRun,
+  openAuditedRun,
+} from "./support.ts";
 
 /** The one round that trains, and the closing one. */
 const ROUND = 1;
@@ -32,6 +40,7 @@ const replaced = <T>(list: readonly T[], position: number, change: (item: T) => 
 async function finishAttestedRun(resources: AsyncDisposableStack): Promise<FinishedRun> {
   const opened = await openAuditedRun(resources, {
     scoring: "attested",
+    recipe: { scoring: BY_RULE },
     seed: "attested",
     rounds: 1,
     challengeBlocks: WINDOW,

@@ -13,6 +13,7 @@ import { type Logger, SILENT } from "../../src/protocol/logger.ts";
 import { verifyReportedLoss } from "../../src/proving/verifyReportedLoss.ts";
 import { loadRunContext } from "../../src/round/runContext.ts";
 import { decorate } from "../../src/simulation/decorate.ts";
+import { demoRecipe } from "../../src/simulation/demoRecipe.ts";
 import { inProcess } from "../../src/simulation/participants.ts";
 import { openStore } from "../../src/storage/openStore.ts";
 import { type FederationPlan, type OpenedFederation, openFederation } from "../support/federation.ts";
@@ -37,8 +38,12 @@ export interface Changes {
   readonly key: AuditSources["key"] | null;
 }
 
+/** Coalitions valued by the rule itself. */
+export const BY_RULE = { ...demoRecipe(64, 10).scoring, coalitions: "rule" } as const;
+
 /** FedAda²: an adaptive server, and members whose AdaGrad starts anew every round. */
 const RECIPE = {
+  scoring: BY_RULE,
   serverOptimiser: { name: "fedadam", learningRate: 0.02, beta1: 0.9, beta2: 0.99, tau: 0.001 },
   training: {
     localSteps: 80,
