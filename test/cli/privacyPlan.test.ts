@@ -165,7 +165,7 @@ describe("the least noise for an ε", () => {
           assert.ok(epsilonWith(mechanism, z * (1 - 3e-6)).epsilon > epsilon);
         },
       ),
-      { numRuns: 12, seed: 7 },
+      { numRuns: 6, seed: 7 },
     );
   });
 

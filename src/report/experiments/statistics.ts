@@ -65,7 +65,7 @@ function anovaTable({ anovas, axes }: ExperimentReport): Html | undefined {
 <thead><tr>${others.map((axis) => html`<th scope="col">${axis}</th>`)}<th scope="col">${first.along}</th>${["One-way F", "df", "p", "Two-way F", "df", "p", "n", "Seeds"].map(numeric)}</tr></thead>
 <tbody>${anovas.map(({ labels, choices, oneWay, twoWay, seeds }) => {
     const cells = [...test(oneWay), ...test(twoWay), String(choices.length * seeds.length), seedsText(seeds)];
-    return html`<tr>${others.map((axis) => html`<th scope="row">${labels[axis] ?? ""}</th>`)}<td>${choices.join(", ")}</td>${cells.map(cell)}</tr>`;
+    return html`<tr>${others.map((axis) => html`<th scope="row">${labels[axis] ?? ""}</th>`)}<td class="list">${choices.join(", ")}</td>${cells.map(cell)}</tr>`;
   })}</tbody></table></div>`;
 }
 
