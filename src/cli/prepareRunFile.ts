@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { weightGroups } from "../aggregation/weightGroups.ts";
 import { MAX_EXACT_PLAYERS } from "../incentives/shapley.ts";
 import { auxiliaryTensors, initialState } from "../learning/algorithms/table.ts";
 import { AGREED_ENGINE } from "../learning/engines/agreed.ts";
@@ -130,15 +131,20 @@ export async function prepareRunFile(request: PrepareRequest): Promise<Published
       { capacity: run.capacity },
     );
   const auxiliary = auxiliaryTensors(rest.client, rest.training, rest.model);
+  const tensors = [...parameterLayout(rest.model), ...auxiliary];
+  const groups = weightGroups(
+    rest.aggregation,
+    tensors.map(({ name }) => name),
+  );
   const draft: RecipeDraft = {
     ...rest,
     layout:
       layout ??
-      [...parameterLayout(rest.model), ...auxiliary].map(({ name, shape }) => ({
+      tensors.map(({ name, shape }, at) => ({
         name,
         shape: [...shape],
         fractionBits,
-        group: 0,
+        group: groups[at] as number,
       })),
     scoring: {
       ...scoring,

@@ -116,10 +116,11 @@ describe("foedus run prepare", () => {
       client: object,
       training: object = { ...RECIPE.training, momentum: 0 },
       optimised = false,
+      aggregation: object = RECIPE.aggregation,
     ) => {
       const { serverOptimiser, ...recipe } = RECIPE;
       const server = optimised ? { serverOptimiser } : {};
-      await writeFile(at("recipe.yaml"), stringify({ ...recipe, ...server, client, training }));
+      await writeFile(at("recipe.yaml"), stringify({ ...recipe, ...server, client, training, aggregation }));
       const [heldOut, out, store] = [at("held-out.csv"), at("run.json"), `helia:${at("store")}`];
       return prepareRunFile({ recipe: at("recipe.yaml"), heldOut, store, initSeed: "s", out });
     };
@@ -145,6 +146,15 @@ describe("foedus run prepare", () => {
     ] as const)
       await assert.rejects(prepare(client, training), { code: "BAD_CONFIG", message });
     await assert.rejects(prepare({ name: "scaffold" }, undefined, true), { message: /Leave serverOptimiser out/ });
+
+    // A rule that weighs tensor by tensor has a column of weights for each.
+    const aggregation = { rule: "mean-of-senders", parameters: { prior: "samples" } };
+    await prepare({ name: "partial", budget: 4 }, undefined, false, aggregation);
+    const groups = decodeRecipe(await read((await readRunRequest(at("run.json"))).recipeCid)).recipe.layout;
+    assert.deepEqual(
+      groups.map(({ group }) => group),
+      [0, 1],
+    );
   });
 
   it("fixes what becomes of residuals, and refuses to where none are kept", async (t) => {
