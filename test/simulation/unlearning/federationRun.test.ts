@@ -32,6 +32,10 @@ describe("unlearning a member of a laboratory's federation", () => {
       client: { name: "scaffold" },
       serverOptimiser: { name: "fedadam", learningRate: 0.05, beta1: 0.9, beta2: 0.99, tau: 0.001 },
     },
+    "compressed downlinks to some of the members": {
+      participation: 0.5,
+      update: { downlink: { name: "topk-int16", blockSize: 16, keep: 40, history: 2 } },
+    },
     "attackers that replay": { attack: { name: "replay", count: 2 } },
   };
   for (const [name, recipe] of Object.entries(recipes))

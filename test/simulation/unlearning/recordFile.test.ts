@@ -15,6 +15,7 @@ const record = {
     odd: Float32Array.of(1.5, -0, Number.NaN),
     wide: Float64Array.of(Number.MIN_VALUE, 2 ** 52 + 1),
     whole: Int32Array.of(-7, 2 ** 31 - 1, 0),
+    bytes: Uint8Array.of(255, 0, 7),
     none: new Float64Array(0),
   },
 };
