@@ -8,6 +8,7 @@ import { hasBit } from "../protocol/bitmap.ts";
 import { contentIdOfDigest } from "../protocol/contentId.ts";
 import type { ContentStore } from "../protocol/contentStore.ts";
 import { MASTER_EXTRA_BITS, powerOfTwo, splitMaster } from "../protocol/grid.ts";
+import type { ModelLayout } from "../protocol/layout.ts";
 import type { FinalisedRecord, LedgerReader, RoundView, VerdictRecord } from "../protocol/ledger.ts";
 import { refusalName } from "../protocol/refusals.ts";
 import { phaseEnds } from "../protocol/schedule.ts";
@@ -118,13 +119,20 @@ async function describeUpdates(
         ...(refusal === undefined ? {} : { refusal }),
         yes,
         samples: commitment.samples,
-        weight: position < 0 ? 0 : (record?.finalisation.weights[position * observer.layout.groups] ?? 0) / 65_536,
+        weight:
+          record === undefined || position < 0 ? 0 : weightOf(position, record.finalisation.weights, observer.layout),
         score: position < 0 ? 0 : (record?.finalisation.scores[position] ?? 0) / 1_048_576,
         artifactCid: contentIdOfDigest(commitment.artifactCid),
         ...(bytes === undefined ? {} : { bytes }),
       };
     }),
   );
+}
+
+/** λ of an update, 0 … 1; of several columns the mean over the model's coordinates. */
+function weightOf(row: number, weights: readonly number[], { tensors, groups, size }: ModelLayout): number {
+  const total = tensors.reduce((sum, tensor) => sum + tensor.size * (weights[row * groups + tensor.group] ?? 0), 0);
+  return total / (size * 65_536);
 }
 
 /** The code most validators gave for a refused update; of equally many the smaller code. */

@@ -24,8 +24,6 @@ import type { Upload } from "./simulateRound.ts";
 /** What the server made of the accepted uploads; the federation's model has moved by it. */
 export interface RoundDecision {
   readonly kept: readonly boolean[];
-  /** λ of each upload in units 2^-16, where the rule gives one weight to a whole update. */
-  readonly weights?: Uint32Array;
   /** Contributions of the uploads, where the cell scores. */
   readonly scored?: RoundScores;
 }
@@ -71,7 +69,7 @@ async function byRule(
   move(federation, moved, round);
   federation.serverState = optimiser?.after ?? {};
   remember(accepted, aggregated);
-  return { kept: aggregated.kept, weights: aggregated.weights, ...(scored === undefined ? {} : { scored }) };
+  return { kept: aggregated.kept, ...(scored === undefined ? {} : { scored }) };
 }
 
 /** Contributions of a round, into each member's running mean (spec E15: φ̄ ← m·φ̄ + (1 − m)·φ). */
@@ -172,7 +170,7 @@ async function byStrategy(
     return {
       delta: after.map((value, j) => (value - (federation.master[j] as number)) * masterUnit),
       kept: aggregated.kept,
-      weights: [...aggregated.weights].map((weight) => weight / 65_536),
+      ...(layout.groups > 1 ? {} : { weights: [...aggregated.weights].map((weight) => weight / 65_536) }),
     };
   };
   const { state, outcome } = await server.strategy.aggregate(server.state, {
