@@ -4,18 +4,17 @@ import { dataSchema, partitionSchema } from "../../data/dataConfig.ts";
 import type { LoadedData } from "../../data/loadedData.ts";
 import { aggregationSchema } from "../../protocol/recipe/aggregationConfig.ts";
 import { clientSchema } from "../../protocol/recipe/clientConfig.ts";
-import { codecSchema } from "../../protocol/recipe/codecConfig.ts";
 import { type ModelConfig, modelSchema } from "../../protocol/recipe/modelConfig.ts";
-import { privacySchema } from "../../protocol/recipe/privacyConfig.ts";
 import { serverOptimiserSchema } from "../../protocol/recipe/serverOptimiserConfig.ts";
 import { trainingSchema } from "../../protocol/recipe/trainingConfig.ts";
 import { asyncSchema, serverSchema, serversSchema } from "../../round/serverLearning/serverConfig.ts";
 import { attackSchema } from "../attacks/attackConfig.ts";
 import { studySchema } from "../studies/table.ts";
+import { COUNT_ONCE, countedOnce, type Sized, statedCodecSchema, statedPrivacySchema } from "./modelShares.ts";
 
 const count = z.int().min(1).max(1_000_000);
 
-const downlinks = codecSchema.options.map((codec) =>
+const downlinks = statedCodecSchema.options.map((codec) =>
   codec.extend({
     /** H: how many movements the server keeps for members that were away. */
     history: z.int().min(1).max(1_000).default(20),
@@ -50,12 +49,15 @@ export const federationSchema = z.strictObject({
   models: z.array(architecture).min(1).max(64).optional(),
   training: trainingSchema,
   client: clientSchema.optional(),
-  privacy: privacySchema.optional(),
+  privacy: statedPrivacySchema.optional(),
   update: z
     .strictObject({
-      codec: codecSchema.default({ name: "int16", blockSize: 256 }),
+      codec: statedCodecSchema.refine(countedOnce, COUNT_ONCE).default({ name: "int16", blockSize: 256 }),
       /** How the model's movement is coded on its way down (double compression, src/update/downlink.ts); left out: the model is sent whole. */
-      downlink: z.discriminatedUnion("name", downlinks as [Downlink, ...Downlink[]]).optional(),
+      downlink: z
+        .discriminatedUnion("name", downlinks as [Downlink, ...Downlink[]])
+        .refine(countedOnce, COUNT_ONCE)
+        .optional(),
       /** F of every tensor. */
       fractionBits: z.int().min(8).max(24).default(18),
       /** Largest change of one parameter, and longest update, in units of the parameters. */
@@ -112,6 +114,9 @@ export const federationSchema = z.strictObject({
 });
 
 export type FederationConfig = z.infer<typeof federationSchema>;
+
+/** Once the model's size is known. */
+export type SizedFederation = Sized<FederationConfig>;
 
 /** What a cell runs: a federation, or a study of one mechanism (src/simulation/studies). */
 const studyCellSchema = z.strictObject({ study: studySchema });

@@ -27,10 +27,11 @@ import type { AttackLearner, Symmetry } from "../attacks/attack.ts";
 import type { AttackConfig } from "../attacks/attackConfig.ts";
 import { attackLearner, attackSymmetry } from "../attacks/attackLearner.ts";
 import { Attackers } from "./attackers.ts";
-import { type FederationConfig, modelOf } from "./cellConfig.ts";
+import { type FederationConfig, modelOf, type SizedFederation } from "./cellConfig.ts";
 import { withOwnFiles } from "./dataRoot.ts";
 import { architecturesOf, type OwnArchitecture, predictionServer } from "./heterogeneous.ts";
 import { joined } from "./joined.ts";
+import { sized } from "./modelShares.ts";
 import { PrivateRecords } from "./privateRecords.ts";
 import { PrivateRun } from "./privateUploads.ts";
 import { takeServerData } from "./serverData.ts";
@@ -74,7 +75,7 @@ export interface ServerSide {
 
 /** Everything a simulated run consists of. */
 export interface Federation {
-  readonly config: FederationConfig;
+  readonly config: SizedFederation;
   readonly seed: number;
   readonly random: Random;
   readonly model: Model;
@@ -135,8 +136,10 @@ export async function assemble(
   // Of models of different architectures nothing travels.
   const shared = architectures === undefined ? model.layout : [];
   const layout = layoutOf(config, shared, probe);
-  requireProduct(layout.tensors, config.update.codec);
-  if (config.update.downlink !== undefined) requireProduct(layout.tensors, config.update.downlink);
+  const counted = sized(config, layout.size);
+  const { update, privacy } = counted;
+  requireProduct(layout.tensors, update.codec);
+  if (update.downlink !== undefined) requireProduct(layout.tensors, update.downlink);
   for (const [i, { shard, test }] of hands.entries()) {
     const id = i + 1;
     if (without.includes(id)) continue;
@@ -167,7 +170,7 @@ export async function assemble(
   const unit = powerOfTwo(config.update.fractionBits);
   const maxNorm = BigInt(Math.floor(config.update.maxNorm * unit));
   return {
-    config,
+    config: counted,
     seed,
     random,
     model,
@@ -198,9 +201,9 @@ export async function assemble(
         ? undefined
         : openServer(config.server, { config, model, trusted, unlabelled, validation, random }),
     privacy:
-      config.privacy === undefined || config.privacy.mode === "none" || config.privacy.mode === "record"
+      privacy === undefined || privacy.mode === "none" || privacy.mode === "record"
         ? undefined
-        : new PrivateRun(config.privacy, config, layout, seed),
+        : new PrivateRun(privacy, counted, layout, seed),
     previousMaster: undefined,
   };
 }

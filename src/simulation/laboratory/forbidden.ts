@@ -12,6 +12,7 @@ import { attacksOf } from "../attacks/attackConfig.ts";
 import { attackerCount } from "../attacks/schedule.ts";
 import { cohortSize, type FederationConfig } from "./cellConfig.ts";
 import { MODELS_APART } from "./heterogeneousRules.ts";
+import { sized } from "./modelShares.ts";
 import { samplingOf } from "./privateUploads.ts";
 import { lastRoundBefore } from "./shift.ts";
 
@@ -246,10 +247,11 @@ export function requirePossible(cell: FederationConfig, where: string): void {
   for (const { when, because } of IMPOSSIBLE) if (when(cell)) throw new ConfigError(`${where}: ${because}.`, { where });
   try {
     requireCoalitions(cell.scoring ?? {});
-    if (cell.privacy === undefined) return;
+    const { privacy, update } = sized(cell, MAX_MODEL_SIZE);
+    if (privacy === undefined) return;
     requirePrivateRecipe({
-      privacy: cell.privacy,
-      codec: cell.update.codec,
+      privacy,
+      codec: update.codec,
       size: MAX_MODEL_SIZE,
       cohort: cohortSize(cell),
       sampling: samplingOf(cell),

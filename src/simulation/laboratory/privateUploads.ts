@@ -13,7 +13,7 @@ import type { CodecConfig } from "../../protocol/recipe/codecConfig.ts";
 import type { PrivacyConfig } from "../../protocol/recipe/privacyConfig.ts";
 import { formOf } from "../../update/codecs.ts";
 import { maskOf } from "../../update/payload.ts";
-import { cohortSize, type FederationConfig } from "./cellConfig.ts";
+import { cohortSize, type FederationConfig, type SizedFederation } from "./cellConfig.ts";
 
 type Private = Exclude<PrivacyConfig, { mode: "none" | "record" }>;
 
@@ -39,7 +39,7 @@ export class PrivateRun {
   /** C, which moves where it is adapted. */
   #clipNorm: number;
 
-  constructor(config: Private, cell: FederationConfig, layout: ModelLayout, seed: number) {
+  constructor(config: Private, cell: SizedFederation, layout: ModelLayout, seed: number) {
     this.#config = config;
     this.#clipNorm = config.clipNorm;
     this.#layout = layout;
@@ -132,7 +132,7 @@ export class PrivateRun {
 }
 
 /** How cohorts are drawn, as far as privacy counts it: as the recipe states, or as the simulation draws them, which nobody else sees. */
-export function samplingOf(cell: FederationConfig): CohortSampling {
+export function samplingOf(cell: Pick<FederationConfig, "privacy" | "participation" | "members">): CohortSampling {
   const { privacy, participation, members } = cell;
   const stated = privacy !== undefined && "sampling" in privacy ? privacy.sampling : undefined;
   if (stated !== undefined) return stated;

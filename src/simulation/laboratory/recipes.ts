@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import { type DeploymentMode, roundCurve } from "../../privacy/deployment.ts";
+import { noiseMultiplierFor } from "../../privacy/rdp.ts";
 import { ConfigError } from "../../protocol/errors.ts";
+import { privacySchema } from "../../protocol/recipe/privacyConfig.ts";
 import { cohortSize, federationSchema } from "./cellConfig.ts";
+import { samplingOf } from "./privateUploads.ts";
 
 type Tree = { readonly [key: string]: unknown };
 
@@ -47,14 +52,77 @@ function bulyan(stated: Tree): Tree {
   return { aggregation: { rule: "bulyan", parameters: { byzantine } } };
 }
 
-/** Compositions by the names of the specification (§O), as far as they do not depend on the model's size: one row each. */
+/** Doc1's ε and δ. */
+const BUDGET = { epsilon: 4, delta: 1e-5 };
+const budgets = z.strictObject({
+  epsilon: z.number().positive().default(BUDGET.epsilon),
+  delta: z.number().positive().lt(1).default(BUDGET.delta),
+});
+const [, , { shape: central }] = privacySchema.options;
+/** As much of a cell as its noise follows from. */
+const noisy = federationSchema.pick({ members: true, participation: true, rounds: true }).extend({
+  privacy: z.looseObject({ budget: budgets.optional(), sampling: central.sampling }).optional(),
+});
+
+/**
+ * Clip to C = 1, and the least noise, in hundredths, with which the updates of all the cell's rounds cost a member that is in each no more than the
+ * budget: the inverse of the accountant.
+ */
+function privacyFor(mode: Exclude<DeploymentMode, "central">, stated: Tree): Tree {
+  const { members: n, participation: share, rounds: t, privacy } = stated;
+  const { data } = noisy.safeParse({ members: n, participation: share, rounds: t, privacy });
+  if (data === undefined)
+    throw new ConfigError(
+      "The recipe's noise follows from members, participation, rounds and, where it is stated, privacy { budget, sampling }: set the first three, and the budget where it is not 4 at 1e-5.",
+      { members: String(n), rounds: String(t) },
+    );
+  const { members, participation, rounds } = data;
+  const budget = data.privacy?.budget ?? BUDGET;
+  const sampling = data.privacy?.sampling ?? samplingOf({ members, participation, privacy: undefined });
+  const curve = (noiseMultiplier: number) => roundCurve({ mode, noiseMultiplier }, sampling);
+  const noiseMultiplier = Math.ceil(100 * noiseMultiplierFor(curve, { ...budget, rounds })) / 100;
+  return { mode, clipNorm: 1, noiseMultiplier, budget };
+}
+
+const byzFed = (filter: Tree): Tree => ({
+  aggregation: { rule: "byzfed", parameters: { ...filter, sizeWeighted: false } },
+});
+const heavyBall = { training: { momentum: 0.9 } };
+
+/** Doc1 as printed, but for its clip and its error feedback: top-k of 11 % (its 78 % fewer bytes), then noise on every coordinate, which takes them back. */
+function fedSovAsPrinted(stated: Tree): Tree {
+  return {
+    ...heavyBall,
+    ...byzFed({ filter: "tau", tau: 3 }),
+    privacy: {
+      ...privacyFor("local", stated),
+      loss: { clip: 4, noiseMultiplier: 20 },
+      pipeline: { name: "paper", errorFeedback: true, keepShare: 0.11 },
+    },
+  };
+}
+
+/** Doc1's private half as corrected (D8, P1): coordinates that are everybody's and depend on no data, noise on these alone, and a mean that chooses nothing. */
+function fedSovPrivate(stated: Tree): Tree {
+  return {
+    ...heavyBall,
+    aggregation: { rule: "uniform-mean" },
+    update: { codec: { name: "randk-int16", blockSize: 256, keepShare: 0.05, unbiased: false } },
+    privacy: { ...privacyFor("distributed", stated), colluders: 0, errorFeedback: true },
+  };
+}
+
+/** Compositions by the names of the specification (§O): one row each. */
 const RECIPES: Readonly<Record<string, Recipe>> = {
   fedavg: {},
-  /** Doc1's robust half as corrected: momentum at the members, ByzFed with the MAD filter. Top-k needs the model's size: set update.codec. */
+  "fedsov-paper": fedSovAsPrinted,
+  /** Doc1's robust half as corrected: clip, top-k with error feedback, ByzFed with the MAD filter. */
   "fedsov-fixed": {
-    training: { momentum: 0.9 },
-    aggregation: { rule: "byzfed", parameters: { filter: "mad", k: 2, sizeWeighted: false } },
+    ...heavyBall,
+    ...byzFed({ filter: "mad", k: 2 }),
+    update: { codec: { name: "topk-int8", blockSize: 256, keepShare: 0.05 }, maxNorm: 4 },
   },
+  "fedsov-fixed-private": fedSovPrivate,
   spfl: {
     client: { name: "spfl" },
     aggregation: { rule: "spfl", parameters: { audit: { filter: "tau", tau: 1.5 }, weighting: "softmax" } },
@@ -107,9 +175,8 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
 
 /** Names of the specification that are no recipe here, and why. */
 const REFUSED: Readonly<Record<string, string>> = {
-  "fedsov-paper":
-    "its top-k and noise need the number of parameters: state privacy.pipeline { name: paper, keep } yourself",
-  "private-robust": "weights from a Gram matrix under secure computation are not built",
+  "private-robust":
+    "its servers compute the updates' Gram matrix and weighted sum under multi-party computation, which is not built, and without it somebody sees single updates that carry but a part of the noise; take fedsov-fixed-private, or a robust rule after local noise (privacy.mode: local)",
 };
 
 /** Every name that {@link recipeNamed} knows. */
@@ -118,13 +185,14 @@ export const RECIPE_NAMES: readonly string[] = Object.keys(RECIPES);
 /**
  * What a recipe says.
  *
- * @param stated the cell without its recipes: of it, `members` and `participation` (the attackers assumed) and `resources` (tiers) count.
+ * @param stated the cell without its recipes: of it, `members` and `participation` (the attackers assumed), `rounds` and `privacy.budget` (the noise) and
+ * `resources` (tiers) count.
  * @throws ConfigError for a name that is no recipe, with the names there are, and for one that cannot be had, or not with so few members, with the reason.
  */
 export function recipeNamed(name: string, stated: Tree): Tree {
   const recipe = Object.hasOwn(RECIPES, name) ? RECIPES[name] : undefined;
   if (recipe !== undefined) return typeof recipe === "function" ? recipe(stated) : recipe;
   const reason = REFUSED[name];
-  if (reason !== undefined) throw new ConfigError(`The recipe ${name} has no name of its own: ${reason}.`, { name });
+  if (reason !== undefined) throw new ConfigError(`The recipe ${name} cannot be had: ${reason}.`, { name });
   throw new ConfigError(`There is no recipe "${name}"; there are ${RECIPE_NAMES.join(", ")}.`, { name });
 }

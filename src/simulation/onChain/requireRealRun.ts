@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { laboratoryOnly } from "../../aggregation/needsOf.ts";
 import { MAX_EXACT_PLAYERS } from "../../incentives/shapley.ts";
 import { laboratoryOnly as clientForLaboratory } from "../../learning/algorithms/laboratoryOnly.ts";
 import { ConfigError } from "../../protocol/errors.ts";
+import { MAX_MODEL_SIZE } from "../../protocol/layout.ts";
 import { keepsResidual } from "../../update/codecs.ts";
 import { attacksOf } from "../attacks/attackConfig.ts";
 import { attackerCount } from "../attacks/schedule.ts";
 import { cohortSize, type FederationConfig } from "../laboratory/cellConfig.ts";
 import type { Cell } from "../laboratory/experimentConfig.ts";
+import { sized } from "../laboratory/modelShares.ts";
 import { whyNoMemberFault } from "./memberFaultOf.ts";
 import { leastAccepted } from "./recipeOf.ts";
 
@@ -53,7 +56,8 @@ function nameOf(where: readonly string[]): string {
 /** Why a federation is one of the laboratory alone; empty where it is not. */
 function reasonsOf(cell: FederationConfig): string[] {
   const { members, aggregation, update, client, server, privacy, schedule, scoring } = cell;
-  const { codec } = update;
+  // Which coordinates wait does not depend on how many there are.
+  const { codec } = sized(cell, MAX_MODEL_SIZE).update;
   const least = leastAccepted(cell);
   const reasons: (string | undefined)[] = [
     laboratoryOnly(aggregation),
