@@ -150,7 +150,8 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     serverData: { samples: 100 },
   }),
   "hmsdfl+fedredefense": hmsdflWith({ server: { name: "fedredefense" }, serverData: { samples: 100 } }),
-  "hmsdfl+flcert": hmsdflWith({ server: { name: "flcert-d" } }),
+  /** Dealt in turn: by hash, which FLCert-D takes if nothing is said, one of its five groups has none of 24 members or fewer. */
+  "hmsdfl+flcert": hmsdflWith({ server: { name: "flcert-d", assignment: "balanced" } }),
   "fedeba+": {
     client: { name: "fedeba" },
     aggregation: { rule: "fedeba", parameters: { temperature: 1, prior: "uniform" } },

@@ -62,9 +62,56 @@ test("HMSDFL has tiers where the cell says how fast machines are", () => {
   assert.ok(tiers({ resources: [5, 0.5] }) !== undefined);
 });
 
-for (const recipe of ["hmsdfl+trimean", "spfl"])
+for (const recipe of RECIPE_NAMES)
   test(`the recipe ${recipe} runs`, async () => {
-    const { rounds, final } = await run({ recipe, members: 5, rounds: 2, serverData: { validation: 50 } });
+    const { rounds, final, figures } = await run({ recipe, rounds: 2, localTest: 0.2, ...BESIDE[recipe] });
     assert.deepEqual([rounds.finalised, rounds.failed], [2, 0]);
-    assert.ok((final.accuracy as number) > 0);
+    // Where models are the members' own, there is none of all.
+    const measured = recipe === "heterogeneous-models" ? figures.ownAccuracy : final.accuracy;
+    assert.ok((measured as number) > 0);
   });
+
+for (const recipe of ["fedsov-paper", "fedsov-fixed-private"])
+  test(`the noise of ${recipe} is the least that keeps the cell's rounds within the budget`, async () => {
+    const noise = (change: Record<string, unknown>) => configOf({ recipe, ...change }).privacy;
+    const spent = async (change: Record<string, unknown>): Promise<number> =>
+      (await run({ recipe, rounds: 6, ...change })).final.epsilon as number;
+    for (const [budget, cell] of [
+      [4, {}],
+      [4, { participation: 0.5 }],
+      [1, { privacy: { budget: { epsilon: 1 } } }],
+    ] as const) {
+      const epsilon = await spent(cell);
+      assert.ok(epsilon <= budget && epsilon > 0.98 * budget, `${epsilon} of ${budget}`);
+    }
+    assert.deepEqual(noise({}), { ...noise({ rounds: 1 }), budget: { epsilon: 4, delta: 1e-5 }, clipNorm: 1 });
+    const own = noise({ privacy: { noiseMultiplier: 3, clipNorm: 0.5, budget: { delta: 1e-6 } } });
+    assert.ok(own !== undefined && own.mode !== "none");
+    assert.deepEqual([own.noiseMultiplier, own.clipNorm, own.budget], [3, 0.5, { epsilon: 4, delta: 1e-6 }]);
+    assert.throws(() => noise({ rounds: "many" }), /noise follows from members, participation, rounds/);
+  });
+
+test("poisson cohorts, where the cell draws them, cost less noise", () => {
+  const noise = (change: Record<string, unknown>): number => {
+    const { privacy } = configOf({ recipe: "fedsov-fixed-private", rounds: 20, participation: 0.2, ...change });
+    assert.ok(privacy?.mode === "distributed");
+    return privacy.noiseMultiplier;
+  };
+  const poisson = { privacy: { sampling: { kind: "poisson", rate: 0.2, published: false } } };
+  assert.ok(noise(poisson) < noise({}));
+});
+
+test("the robust half is clipped and sends a twentieth", async () => {
+  const { update } = configOf({ recipe: "fedsov-fixed" });
+  assert.equal(update.maxNorm, 4);
+  const { parameters } = await run({ recipe: "fedsov-fixed", rounds: 1 });
+  const keep = Math.round(0.05 * parameters);
+  const named = await run({ recipe: "fedsov-fixed", rounds: 2 });
+  const counted = await run({ recipe: "fedsov-fixed", rounds: 2, update: { codec: { keep, keepShare: null } } });
+  assert.equal(counted.head, named.head);
+});
+
+test("what cannot be had is refused with what to take instead", () => {
+  assert.throws(() => cellOf({ recipe: "private-robust" }), /cannot be had: .*multi-party.*take fedsov-fixed-private/);
+  assert.throws(() => cellOf({ recipe: "fedsov" }), /there are fedavg, fedsov-paper, fedsov-fixed/);
+});
