@@ -50,6 +50,28 @@ describe("DDIM inversion and denoising", () => {
   });
 });
 
+describe("the schedule of noise", () => {
+  const betas = Array.from(
+    { length: DIFFUSION_STEPS },
+    (_, t) => 1 - (SIGNAL[t + 1] as number) / (SIGNAL[t] as number),
+  );
+  /** ᾱ at the end if every β were `scale` times as large. */
+  const lastSignal = (scale: number): number =>
+    Math.exp(betas.reduce((sum, beta) => sum + Math.log1p(-scale * beta), 0));
+
+  it("is linear from 5e-4 to 0.1, and ends in noise: ᾱ_200 is 3e-5", () => {
+    for (const [t, beta] of betas.entries())
+      assert.ok(Math.abs(beta - (5e-4 + (t / (DIFFUSION_STEPS - 1)) * (0.1 - 5e-4))) < 1e-12, `β_${t + 1} is ${beta}`);
+    const end = SIGNAL[DIFFUSION_STEPS] as number;
+    assert.ok(Math.abs(end / lastSignal(1) - 1) < 1e-9 && end < 1e-4, `${end}`);
+  });
+
+  it("as published for a thousand steps, 1e-4 … 0.02, two hundred would leave ᾱ_200 = .132 of the signal", () => {
+    const unscaled = lastSignal(DIFFUSION_STEPS / 1000);
+    assert.ok(Math.abs(unscaled - 0.132) < 5e-4, `${unscaled}`);
+  });
+});
+
 describe("trainDenoiser", () => {
   it("learns more than nothing of data on two points: an error well below that of estimating 0", () => {
     const points = Array.from({ length: 40 }, (_, i) => Float64Array.of(i % 2 === 0 ? 1 : -1, 0));
