@@ -120,7 +120,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   "fedsov-fixed": {
     ...heavyBall,
     ...byzFed({ filter: "mad", k: 2 }),
-    update: { codec: { name: "topk-int8", blockSize: 256, keepShare: 0.05 }, maxNorm: 4 },
+    update: { codec: { name: "topk-int8", blockSize: 256, keepShare: 0.05 }, maxNorm: 2 },
   },
   "fedsov-fixed-private": fedSovPrivate,
   spfl: {

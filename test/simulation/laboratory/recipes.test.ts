@@ -103,7 +103,7 @@ test("poisson cohorts, where the cell draws them, cost less noise", () => {
 
 test("the robust half is clipped and sends a twentieth", async () => {
   const { update } = configOf({ recipe: "fedsov-fixed" });
-  assert.equal(update.maxNorm, 4);
+  assert.equal(update.maxNorm, 2);
   const { parameters } = await run({ recipe: "fedsov-fixed", rounds: 1 });
   const keep = Math.round(0.05 * parameters);
   const named = await run({ recipe: "fedsov-fixed", rounds: 2 });
