@@ -76,6 +76,33 @@ test("cosines need no samples; everything else does, and exact values at most te
   refused({ scoring: { method: "cosine" }, aggregation: FEDATT }, /one weight/);
 });
 
+test("coalitions by the rule: under the mean as by weights, under other rules as these decide", async () => {
+  for (const [aggregation, same] of [
+    [{ rule: "uniform-mean" }, true],
+    [{ rule: "trimmed-mean", parameters: { trim: 1 } }, false],
+    [{ rule: "multi-krum", parameters: { byzantine: 1 } }, false],
+  ] as const) {
+    const scored = (coalitions: string) => run({ aggregation, scoring: { method: "exact", coalitions } });
+    const [weights, rule] = [await scored("weights"), await scored("rule")];
+    assert.equal(rule.head, weights.head, "scores decide nothing here");
+    assert.equal(rule.figures.poolMissing, 0);
+    assert.equal(rule.figures.scoreEvaluations, 31, "everybody plays, also who is not kept");
+    // λ restricted and rounded is the mean of the few up to 2^-16.
+    const apart = Math.abs((rule.figures.attackersReward as number) - (weights.figures.attackersReward as number));
+    assert.equal(apart < 1e-4, same, `${aggregation.rule}: ${apart}`);
+  }
+});
+
+test("coalitions by the rule need a method that asks for them, and count everybody", () => {
+  const refused = (scoring: Record<string, unknown>, why: RegExp) => assert.throws(() => cellOf({ scoring }), why);
+  for (const method of ["in-run-1", "in-run-2", "cosine"])
+    refused({ method, coalitions: "rule" }, new RegExp(`scoring.method ${method} .* asks for no coalitions`));
+  for (const method of ["exact", "monte-carlo", "truncated", "gtg", undefined])
+    assert.ok(cellOf({ scoring: { ...(method === undefined ? {} : { method }), coalitions: "rule" } }));
+  assert.ok(cellOf({ scoring: { method: "in-run-1", coalitions: "weights" } }));
+  refused({ coalitions: "model" }, /coalitions/);
+});
+
 test("scores of a run are sums over its rounds, and who is absent adds nothing", () => {
   const contributions = new Contributions([1, 2, 3], new Set([3]), true);
   assert.deepEqual(contributions.figures(), {});

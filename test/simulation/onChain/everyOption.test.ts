@@ -114,6 +114,11 @@ const OPTIONS: Readonly<Record<string, Mapped | Refused>> = {
     beside: { ...scored, scoring: {} },
     to: (federation) => recipe(federation).scoring,
   },
+  "scoring.coalitions": {
+    change: { ...scored, scoring: { coalitions: "rule" } },
+    beside: { ...scored, scoring: {} },
+    to: (federation) => recipe(federation).scoring,
+  },
   "scoring.compare": { change: { ...scored, scoring: { compare: true } }, because: /leave scoring\.compare out/ },
   "scoring.permutations": {
     change: { ...scored, scoring: { permutations: 8 } },
