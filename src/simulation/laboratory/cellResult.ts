@@ -50,9 +50,12 @@ export const cellResultSchema = z.strictObject({
   traffic: z.strictObject({
     /** Bytes of all uploads: payload, and what the record holds of it. */
     uplinkBytes: z.number(),
+    /** Of what members were sent at the start of their rounds. */
     downlinkBytes: z.number(),
     /** The same rounds with float32 parameters. */
     denseUplinkBytes: z.number(),
+    /** Those of each member that had a round, ascending in id, which sum to those above; left out of studies and of runs on chain. */
+    members: z.array(z.strictObject({ id: z.int(), up: z.number(), down: z.number() })).optional(),
   }),
   rounds: z.strictObject({ finalised: z.int(), failed: z.int(), refused: z.int(), reason: z.string().nullable() }),
   /** keccak256 of the last master model: equal seeds give equal ones. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ByteAccount, denseBytes, type TrafficReport, uploadBytes } from "../../update/byteAccounting.ts";
+import type { CellResult } from "./cellResult.ts";
 import { modelBytes } from "./deliverModel.ts";
 import type { Federation } from "./federation.ts";
 import type { RoundFacts } from "./simulateRound.ts";
@@ -31,8 +32,13 @@ export class Traffic {
     return this.#account.report();
   }
 
-  result(): { uplinkBytes: number; downlinkBytes: number; denseUplinkBytes: number } {
-    const { up, down } = this.report().federation;
-    return { uplinkBytes: up, downlinkBytes: down, denseUplinkBytes: this.#dense };
+  result(): CellResult["traffic"] {
+    const { clients, federation } = this.report();
+    return {
+      uplinkBytes: federation.up,
+      downlinkBytes: federation.down,
+      denseUplinkBytes: this.#dense,
+      members: Array.from(clients, ([id, { up, down }]) => ({ id, up, down })),
+    };
   }
 }

@@ -96,7 +96,8 @@ export async function runCellOnChain(
     auditSeconds: (performance.now() - started) / 1000 - ranSeconds,
   });
   const result = record.result(experiment, cell, ending);
-  return { ...result, code: chainDigest(), traffic: { ...result.traffic, ...chronicle.traffic() } };
+  const { denseUplinkBytes } = result.traffic;
+  return { ...result, code: chainDigest(), traffic: { denseUplinkBytes, ...chronicle.traffic() } };
 }
 
 function startParticipants(

@@ -140,7 +140,14 @@ test("bytes down are those of what each was sent, and nobody pays who is not inv
     all.down,
     [...sums.values()].reduce((sum, one) => sum + one),
   );
-  assert.equal(traffic.result().downlinkBytes, all.down);
+  const { members = [], downlinkBytes, uplinkBytes } = traffic.result();
+  assert.equal(downlinkBytes, all.down);
+  assert.equal(uplinkBytes, all.up);
+  assert.deepEqual(
+    members.map(({ id, up, down }) => [id, up, down]),
+    Array.from(clients, ([id, { up, down }]) => [id, up, down]),
+  );
+  assert.ok(members.length > 4 && members.every(({ up }) => up > 0));
   const whole = [...invitations.values()].reduce((sum, one) => sum + one) * 4 * federation.layout.size;
   assert.ok(all.down < 0.6 * whole, `${all.down} of ${whole}`);
 });
