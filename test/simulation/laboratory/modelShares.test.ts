@@ -5,7 +5,9 @@ import fc from "fast-check";
 import { codecSchema } from "../../../src/protocol/recipe/codecConfig.ts";
 import { privacySchema } from "../../../src/protocol/recipe/privacyConfig.ts";
 import { federationSchema } from "../../../src/simulation/laboratory/cellConfig.ts";
+import { assemble } from "../../../src/simulation/laboratory/federation.ts";
 import { sized } from "../../../src/simulation/laboratory/modelShares.ts";
+import { recipeOf } from "../../../src/simulation/onChain/recipeOf.ts";
 import { laboratory } from "./laboratory.ts";
 
 const CELL = {
@@ -16,7 +18,7 @@ const CELL = {
   model: { kind: "logistic" },
   training: { localEpochs: 1, batchSize: 20, learningRate: 0.1, momentum: 0 },
 };
-const { run } = laboratory(CELL);
+const { run, surroundings } = laboratory(CELL);
 const cellOf = (change: object) => federationSchema.parse({ ...CELL, ...change });
 const LOCAL = {
   mode: "local",
@@ -87,4 +89,10 @@ test("a cell with a share is the cell with its count, to the bit", async () => {
   assert.deepEqual(first.traffic, second.traffic);
   const other = await run({ update: { codec: { ...TOPK, keep: keep + 1 } } });
   assert.notEqual(first.head, other.head);
+});
+
+test("the run that a cell becomes on chain has the count", async () => {
+  const federation = await assemble(cellOf({ update: { codec: { ...TOPK, keepShare: 0.1 } } }), 1, surroundings());
+  const { codec } = recipeOf(federation, "a run").update;
+  assert.deepEqual(codec, { ...TOPK, keep: Math.round(0.1 * federation.layout.size) });
 });
