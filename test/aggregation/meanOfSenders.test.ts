@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import fc from "fast-check";
 import { addWeighted } from "../../src/aggregation/addWeighted.ts";
 import { weightGroups } from "../../src/aggregation/weightGroups.ts";
 import { coalitionWeights } from "../../src/incentives/coalitionWeights.ts";
 import { openCpuKernels } from "../../src/kernels/cpu/cpuKernels.ts";
+import { openGpuKernels } from "../../src/kernels/gpu/gpuKernels.ts";
 import { modelLayout } from "../../src/protocol/layout.ts";
 import { keyedRandom } from "../../src/protocol/random.ts";
-import type { AggregationConfig } from "../../src/protocol/recipe/aggregationConfig.ts";
+import { type AggregationConfig, aggregationSchema } from "../../src/protocol/recipe/aggregationConfig.ts";
+import { driverIsMissing } from "../kernels/gpu/driver.ts";
 import { aggregateInMemory, cloud, type InMemory, updatesOf } from "./fixtures.ts";
 import { assertWeights, outcome } from "./run.ts";
+
+const gpuIsMissing = await driverIsMissing();
 
 /** Two tensors of two coordinates and one of one on a coarser grid, a column of weights each. */
 const layout = modelLayout([
@@ -161,8 +165,7 @@ describe("the mean of the senders of a group", () => {
     }
   });
 
-  it("takes no step before it, and no prior but the two", async () => {
-    const { aggregationSchema } = await import("../../src/protocol/recipe/aggregationConfig.ts");
+  it("takes no step before it, and no prior but the two", () => {
     assert.ok(aggregationSchema.safeParse(config("uniform")).success);
     for (const wrong of [
       { ...config("uniform"), before: [{ step: "bucketing", size: 2 }] },
@@ -173,34 +176,40 @@ describe("the mean of the senders of a group", () => {
   });
 });
 
-describe("the mean of senders with the threads' kernels", async () => {
-  const cpu = await openCpuKernels({ threads: 2 });
-  after(() => cpu.close());
-
-  it("gives the reference's bits, with columns of weights that are 0 for some and for all", async () => {
-    const big = modelLayout([
-      { name: "a", shape: [9_000], fractionBits: 18, group: 0 },
-      { name: "b", shape: [5_000], fractionBits: 16, group: 1 },
-      { name: "c", shape: [3_000], fractionBits: 18, group: 2 },
-    ]);
-    const rows = cloud(keyedRandom("threads"), 6, 17_000, 0, 90_000);
-    for (const [k, row] of rows.entries()) {
-      if (k % 2 === 0) row.fill(0, 0, 9_000);
-      if (k !== 3) row.fill(0, 9_000, 14_000);
-      row.fill(0, 14_000);
-    }
-    const input: InMemory = {
-      updates: updatesOf(rows, [5, 9, 1, 70, 33, 2]),
-      reputations: rows.map(() => 65_536),
-      alphaQ16: 58_982,
-      config: config("samples"),
-      master: Float64Array.from({ length: 17_000 }, (_, j) => 1_000 * (j % 77)),
-      layout: big,
-    };
-    const reference = await aggregateInMemory(input);
-    assert.deepEqual(await aggregateInMemory({ ...input, kernels: cpu, memoryBytes: 1 }), reference);
-    assert.deepEqual(reference.master.subarray(14_000), input.master.subarray(14_000));
-  });
+describe("the mean of senders with other kernels", () => {
+  for (const [name, open, skip] of [
+    ["threads", () => openCpuKernels({ threads: 2 }), false],
+    ["a GPU", () => openGpuKernels(), gpuIsMissing],
+  ] as const)
+    it(`${name}: the reference's bits, with columns of weights that are 0 for some and for all`, { skip }, async () => {
+      const big = modelLayout([
+        { name: "a", shape: [9_000], fractionBits: 18, group: 0 },
+        { name: "b", shape: [5_000], fractionBits: 16, group: 1 },
+        { name: "c", shape: [3_000], fractionBits: 18, group: 2 },
+      ]);
+      const rows = cloud(keyedRandom("kernels"), 6, 17_000, 0, 90_000);
+      for (const [k, row] of rows.entries()) {
+        if (k % 2 === 0) row.fill(0, 0, 9_000);
+        if (k !== 3) row.fill(0, 9_000, 14_000);
+        row.fill(0, 14_000);
+      }
+      const input: InMemory = {
+        updates: updatesOf(rows, [5, 9, 1, 70, 33, 2]),
+        reputations: rows.map(() => 65_536),
+        alphaQ16: 58_982,
+        config: config("samples"),
+        master: Float64Array.from({ length: 17_000 }, (_, j) => 1_000 * (j % 77)),
+        layout: big,
+      };
+      const reference = await aggregateInMemory(input);
+      const kernels = await open();
+      try {
+        assert.deepEqual(await aggregateInMemory({ ...input, kernels, memoryBytes: 1 }), reference);
+      } finally {
+        await kernels.close();
+      }
+      assert.deepEqual(reference.master.subarray(14_000), input.master.subarray(14_000));
+    });
 });
 
 describe("weightGroups", () => {
