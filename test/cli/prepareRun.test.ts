@@ -307,6 +307,11 @@ describe("foedus run prepare", () => {
         undefined,
         /at most 10 updates, and run\.capacity is 11/,
       ],
+      [
+        { scoring: { ...RECIPE.scoring, method: "in-run-second-order", coalitions: "rule" } },
+        undefined,
+        /scoring\.method in-run-second-order .* asks for no coalitions/,
+      ],
       [{ epochs: 3 }, undefined, /recipe\.yaml: "epochs" is unknown; known here are .*model/],
       [
         { model: { kind: "logistic", inputs: 3, classes: 2 } },

@@ -106,6 +106,8 @@ describe("recipe", () => {
       changed("aggregation.parameters.tau", 3),
       changed("scoring.heldOutDigest", WORD.replaceAll("b", "c")),
       changed("scoring.permutations", 2),
+      changed("scoring.coalitions", "weights"),
+      changed("scoring.coalitions", "rule"),
       changed("criterion.tolerance", 0),
     ].map((recipe) => decodeRecipe(encodeRecipe(recipe)).digest);
     assert.equal(new Set(digests).size, digests.length);
@@ -123,6 +125,11 @@ describe("recipe", () => {
     "more coordinates kept than there are": [changed("update.codec.keep", 16), /16 coordinates of a model that has 15/],
     "an odd number of permutations": [changed("scoring.permutations", 201), /permutations/],
     "no permutations": [changed("scoring.permutations", 0), /permutations/],
+    "coalitions nobody knows": [changed("scoring.coalitions", "model"), /coalitions/],
+    "coalitions by the rule where the method asks for none": [
+      changed("scoring", { ...RECIPE.scoring, method: "in-run", coalitions: "rule" }),
+      /scoring\.method in-run .* leave scoring\.coalitions out/,
+    ],
     "a rule nobody knows": [changed("aggregation.rule", "mean"), /aggregation/],
     "a bound of 0": [changed("update.maxNormSq", "0"), /maxNormSq/],
     "a bound with a leading zero": [changed("update.maxNormSq", "01"), /maxNormSq/],
