@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { betaRegularised } from "../incompleteBeta.ts";
 import { mean, sumOfSquaredDeviations } from "./moments.ts";
+import { largestOf, roundingOf, squaresBeyondRounding } from "./rounding.ts";
 
 export interface FTest {
   /** Values in all. */
@@ -22,14 +23,15 @@ export function oneWayAnova(groups: readonly ArrayLike<number>[]): FTest {
   const k = groups.length;
   if (k < 2 || n <= k)
     throw new RangeError(`An analysis of variance needs two groups and more values than groups; got ${k} and ${n}.`);
-  const centre = mean(groups.flatMap((group) => Array.from(group)));
+  const all = groups.flatMap((group) => Array.from(group));
+  const centre = mean(all);
   let between = 0;
   let within = 0;
   for (const group of groups) {
     between += group.length * (mean(group) - centre) ** 2;
     within += sumOfSquaredDeviations(group);
   }
-  return fTest(n, between, k - 1, within, n - k);
+  return fTest(n, squaresBeyondRounding(between, n, roundingOf(n, largestOf(all))), k - 1, within, n - k);
 }
 
 /**
@@ -53,16 +55,18 @@ export function twoWayAnova(values: readonly ArrayLike<number>[]): FTest {
   for (const [m, row] of values.entries())
     for (let b = 0; b < blocks; b++)
       error += ((row[b] as number) - (rowMeans[m] as number) - (columnMeans[b] as number) + centre) ** 2;
+  const n = methods * blocks;
+  const rounding = roundingOf(n, largestOf(values.map(largestOf)));
   return fTest(
-    methods * blocks,
-    blocks * sumOfSquaredDeviations(rowMeans),
+    n,
+    squaresBeyondRounding(blocks * sumOfSquaredDeviations(rowMeans), n, rounding),
     methods - 1,
-    error,
+    squaresBeyondRounding(error, n, rounding),
     (methods - 1) * (blocks - 1),
   );
 }
 
-/** P(F ≥ f) = I_{d2/(d2 + d1·f)}(d2/2, d1/2). No variation within: p is 1 without any between, else 0. */
+/** P(F ≥ f) = I_{d2/(d2 + d1·f)}(d2/2, d1/2). No variation within, beyond rounding: p is 1 without any between, else 0. */
 function fTest(n: number, between: number, d1: number, within: number, d2: number): FTest {
   const f = within === 0 ? (between === 0 ? 0 : Infinity) : between / d1 / (within / d2);
   return { n, f, degreesOfFreedom: [d1, d2], p: betaRegularised(d2 / (d2 + d1 * f), d2 / 2, d1 / 2) };

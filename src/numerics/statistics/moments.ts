@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { largestOf, roundingOf, squaresBeyondRounding } from "./rounding.ts";
 
 /** What a table prints of repeated measurements; n always goes with it. */
 export interface Summary {
@@ -18,17 +19,21 @@ export function mean(values: ArrayLike<number>): number {
   return sum / values.length;
 }
 
-/** Σ(x − x̄)². */
-export function sumOfSquaredDeviations(values: ArrayLike<number>): number {
+/**
+ * Σ(x − x̄)²; exactly 0 where the values differ by no more than rounding.
+ *
+ * @param largest of what the values were computed from, where that is larger than they are: differences have the rounding of their terms.
+ */
+export function sumOfSquaredDeviations(values: ArrayLike<number>, largest = largestOf(values)): number {
   const centre = mean(values);
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += ((values[i] as number) - centre) * ((values[i] as number) - centre);
-  return sum;
+  return squaresBeyondRounding(sum, values.length, roundingOf(values.length, largest));
 }
 
-/** The sample variance, with n − 1; NaN for one value. */
-export function sampleVariance(values: ArrayLike<number>): number {
-  return sumOfSquaredDeviations(values) / (values.length - 1);
+/** The sample variance, with n − 1; NaN for one value. @param largest as {@link sumOfSquaredDeviations} takes it. */
+export function sampleVariance(values: ArrayLike<number>, largest?: number): number {
+  return sumOfSquaredDeviations(values, largest) / (values.length - 1);
 }
 
 /** Mean, standard deviation and standard error of a sample. */

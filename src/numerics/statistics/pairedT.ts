@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { betaInverse, betaRegularised } from "../incompleteBeta.ts";
 import { mean, sampleVariance } from "./moments.ts";
+import { beyondRounding, largestOf, roundingOf } from "./rounding.ts";
 
 export interface TTest {
   /** Pairs. */
@@ -16,27 +17,34 @@ export interface TTest {
 /**
  * Student's paired t-test of x against y: t = d̄/(s_d/√n), df = n − 1.
  *
- * Pairs must belong together: the same seed and data set, or the same client. Where all differences are equal, p is 1 if they are 0
- * and 0 otherwise.
+ * Pairs must belong together: the same seed and data set, or the same client. Where all differences are equal, but for rounding, p is 1
+ * if they are 0 and 0 otherwise.
  *
  * @throws RangeError unless there are at least two pairs.
  */
 export function pairedT(x: ArrayLike<number>, y: ArrayLike<number>): TTest {
-  const differences = pairedDifferences(x, y);
-  const n = differences.length;
-  const difference = mean(differences);
-  const variance = sampleVariance(differences);
+  const { n, difference, variance } = pairedMoments(x, y);
   const degreesOfFreedom = n - 1;
   const t =
     variance === 0 ? (difference === 0 ? 0 : Math.sign(difference) * Infinity) : difference / Math.sqrt(variance / n);
   return { n, difference, t, degreesOfFreedom, p: studentTwoSided(t, degreesOfFreedom) };
 }
 
-/** x − y, pair by pair. */
-export function pairedDifferences(x: ArrayLike<number>, y: ArrayLike<number>): Float64Array {
+/** Number, mean and sample variance of x − y, pair by pair; either is exactly 0 where it is of the size of the rounding of x and y. */
+export function pairedMoments(
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+): { readonly n: number; readonly difference: number; readonly variance: number } {
   if (x.length !== y.length || x.length < 2)
     throw new RangeError(`A paired comparison needs two or more pairs; got ${x.length} and ${y.length} values.`);
-  return Float64Array.from({ length: x.length }, (_, i) => (x[i] as number) - (y[i] as number));
+  const n = x.length;
+  const differences = Float64Array.from({ length: n }, (_, i) => (x[i] as number) - (y[i] as number));
+  const largest = Math.max(largestOf(x), largestOf(y));
+  return {
+    n,
+    difference: beyondRounding(mean(differences), roundingOf(n, largest)),
+    variance: sampleVariance(differences, largest),
+  };
 }
 
 /** P(|T| ≥ |t|) with `degreesOfFreedom`. */

@@ -99,6 +99,75 @@ describe("effect sizes", () => {
   });
 });
 
+describe("what only rounding tells apart does not vary", () => {
+  /** Five accuracies in thousandths. */
+  const row = fc.array(
+    fc.integer({ min: 1, max: 1000 }).map((value) => value / 1000),
+    { minLength: 5, maxLength: 5 },
+  );
+
+  it("the same row three times makes no difference, however it was drawn", () => {
+    const reported = [0.885, 0.709, 0.784, 0.737, 0.864];
+    fc.assert(
+      fc.property(row, (values) => {
+        const { f, p } = twoWayAnova([values, values, values]);
+        assert.deepEqual([f, p], [0, 1]);
+        const oneWay = oneWayAnova([values, values.toReversed(), values]);
+        assert.deepEqual([oneWay.f, oneWay.p], [0, 1]);
+        const { t, p: paired, difference } = pairedT(values, values);
+        assert.deepEqual([t, paired, difference], [0, 1, 0]);
+      }),
+      { seed: 7, numRuns: 2000, examples: [[reported]] },
+    );
+  });
+
+  it("a constant has no deviation, and neither have as many of them as there are members", () => {
+    for (const n of [3, 5, 1000, 100_000])
+      for (const value of [0.1, 0.7, 1 / 3, 1e-9, 1e9])
+        assert.equal(summarise(new Float64Array(n).fill(value)).standardDeviation, 0, `${n} × ${value}`);
+    for (const value of [0.1, 0.3, 0.7]) {
+      const cells = Array.from({ length: 3 }, () => [value, value, value, value, value]);
+      assert.deepEqual([oneWayAnova(cells).f, oneWayAnova(cells).p], [0, 1]);
+      assert.deepEqual([twoWayAnova(cells).f, twoWayAnova(cells).p], [0, 1]);
+    }
+  });
+
+  it("a constant above another, or above every block, is an infinite effect with p = 0", () => {
+    const [low, high] = [
+      [0.1, 0.1, 0.1],
+      [0.2, 0.2, 0.2],
+    ] as const;
+    assert.equal(cohenD(low, high), -Infinity);
+    assert.equal(hedgesG(high, low), Infinity);
+    assert.equal(cohenDz(low, high), -Infinity);
+    assert.deepEqual([oneWayAnova([low, high]).f, oneWayAnova([low, high]).p], [Infinity, 0]);
+    fc.assert(
+      fc.property(row, fc.integer({ min: 1, max: 1000 }), (values, by) => {
+        const more = values.map((value) => value + by / 1000);
+        assert.deepEqual([pairedT(more, values).t, pairedT(more, values).p], [Infinity, 0]);
+        assert.equal(cohenDz(values, more), -Infinity);
+        const { f, p } = twoWayAnova([values, more, values]);
+        assert.deepEqual([f, p], [Infinity, 0]);
+      }),
+      { seed: 7, numRuns: 2000 },
+    );
+  });
+
+  it("two equal constants have no effect size, also where their numbers differ", () => {
+    assert.ok(Number.isNaN(cohenD([0.1, 0.1, 0.1], [0.1, 0.1])));
+    assert.ok(Number.isNaN(cohenDz([0.1, 0.2, 0.3], [0.1, 0.2, 0.3])));
+  });
+
+  it("the least that an accuracy can differ by is no rounding", () => {
+    const step = 1e-9;
+    const values = [0.885, 0.709, 0.784, 0.737, 0.864];
+    const alternating = values.map((value, i) => value + (i % 2 === 0 ? step : -step));
+    assert.ok(cohenDz(alternating, values) < 1);
+    assert.ok(twoWayAnova([values, alternating]).p < 1);
+    near(Math.log10(summarise([0.5, 0.5 + step]).standardDeviation), Math.log10(step / Math.SQRT2), 1e-6);
+  });
+});
+
 describe("Holm", () => {
   it("multiplies by what is left to test and never falls", () => {
     assert.deepEqual(

@@ -140,7 +140,11 @@ test("all choices together: one-way is the specification's, two-way takes out th
   near(anova?.twoWay.p, (1 + (2 * 31) / 4) ** -2, 1e-9);
   assert.deepEqual(anova?.twoWay.degreesOfFreedom, [2, 4]);
   // Less by the same in every seed: nothing varies.
-  assert.ok((comparisons[1]?.t as number) < -1e9 && (comparisons[1]?.p as number) < 1e-9);
+  const [, pair] = comparisons;
+  assert.deepEqual([pair?.t, pair?.p, pair?.dz], [-Infinity, 0, -Infinity]);
+  near(pair?.difference, -0.03);
+  // Over the deviation of one measurement, which is .01.
+  near(pair?.d, -3);
 });
 
 test("tests are of seeds that both have; one seed, or a run without accuracy, makes none", () => {
