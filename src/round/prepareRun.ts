@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { requireSendersShown } from "../aggregation/meanOfSenders.ts";
 import { laboratoryOnly } from "../aggregation/needsOf.ts";
 import { ruleIdOf } from "../aggregation/rules.ts";
 import { encodeDataset } from "../data/encodeDataset.ts";
@@ -64,7 +65,8 @@ export async function prepareRun(
   requireCoalitions(draft.scoring);
   requireResidual(draft);
   requireProduct(draft.layout, draft.update.codec);
-  requireLossRange(draft.layout);
+  requireLossRange(draft.layout, draft.update);
+  requireSendersShown(draft);
   const publish = async (bytes: Uint8Array): Promise<Hex> => {
     const id = await store.put(bytes);
     await store.serve(id);

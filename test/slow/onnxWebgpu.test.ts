@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createOnnxNodeEngine } from "../../src/learning/engines/onnxNode.ts";
 import { parameterCount, parameterLayout } from "../../src/learning/layout.ts";
-import { EVALUATION } from "../../src/learning/model.ts";
+import { EVALUATION, type Model } from "../../src/learning/model.ts";
 import { ALL_MODELS } from "../fixtures/models.ts";
 import { driverIsMissing } from "../kernels/gpu/driver.ts";
 import { engineContract } from "../learning/engine.contract.ts";
@@ -19,18 +19,24 @@ const [small, large] = [true, false].map((fits) =>
 describe("onnxruntime-node engine with WebGPU", { skip }, () => {
   engineContract(() => createOnnxNodeEngine({ device: "webgpu" }), Object.fromEntries(small));
 
-  it("adds the gradients of a token that comes often in one order", async () => {
-    const engine = await createOnnxNodeEngine({ device: "webgpu" });
-    const config = { kind: "bagOfEmbeddings", inputs: 40, vocabulary: 6, width: 4, classes: 3 } as const;
-    const model = await engine.load(config);
-    const parameters = Float32Array.from({ length: model.parameterCount }, (_, i) => Math.sin(i));
-    const features = Float32Array.from({ length: 20 * config.inputs }, (_, i) => (7 * i) % config.vocabulary);
+  it("adds the gradients of a token that comes often in one order, and to the right row of a large vocabulary", async () => {
+    const config = { kind: "bagOfEmbeddings", inputs: 40, vocabulary: 600, width: 4, classes: 3 } as const;
+    const features = Float32Array.from({ length: 20 * config.inputs }, (_, i) =>
+      i % 3 === 0 ? i % 600 : 255 + (i % 4),
+    );
     const batch = { features, labels: Int32Array.from({ length: 20 }, (_, i) => i % config.classes), size: 20 };
-    const gradient = async () => (await model.valueAndGradient(parameters, batch, {}, EVALUATION)).gradient;
-    const first = await gradient();
+    const parameters = Float32Array.from({ length: parameterCount(config) }, (_, i) => Math.sin(i));
+    const [engine, processor] = [await createOnnxNodeEngine({ device: "webgpu" }), await createOnnxNodeEngine()];
+    const [model, reference] = [await engine.load(config), await processor.load(config)];
+    const gradientOf = async (on: Model) => (await on.valueAndGradient(parameters, batch, {}, EVALUATION)).gradient;
+    const first = await gradientOf(model);
+    const expected = await gradientOf(reference);
+    for (const [i, value] of first.entries())
+      assert.ok(Math.abs(value - (expected[i] as number)) < 1e-6, `coordinate ${i}: ${value}, not ${expected[i]}`);
     // Added in any order, one of two of these differed.
-    for (let again = 0; again < 30; again++) assert.deepEqual(await gradient(), first);
+    for (let again = 0; again < 30; again++) assert.deepEqual(await gradientOf(model), first);
     await engine.dispose();
+    await processor.dispose();
   });
 
   for (const [title, config] of large) {

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ConfigError } from "../../protocol/errors.ts";
+import { powerOfTwo } from "../../protocol/grid.ts";
 import type { AuxiliaryTensor } from "./localAlgorithm.ts";
 
-/** What travels for the angle: the members' mean F and mean F², in nats and nats². */
+/** What travels for the angle: the members' mean f and mean f², f the loss in units of LOSS_UNIT. */
 export const LOSSES: AuxiliaryTensor = { name: "fedeba.losses", shape: [2] };
 
-/** Losses above it count as it, nats: F² then stays below 16 = 2^24·2^-20, the update grid's range at 20 fraction bits. */
-const LOSS_LIMIT = 3.999;
-export const MOST_FRACTION_BITS = 20;
+/** Nats. Losses above it count as it (chance among 54 classes is as much), so that neither f nor f² is above 1, which the run's bounds have to let through. */
+const LOSS_UNIT = 4;
 
-/** F and F² of a member's loss as they travel, clipped to what the update grid holds (3.999 nats; chance among 54 classes is as much). */
+/** f and f² of a member's loss, nats, as they travel. */
 export function lossMoments(loss: number): Float32Array {
-  const clipped = Math.min(loss, LOSS_LIMIT);
-  return Float32Array.of(clipped, clipped * clipped);
+  const part = Math.min(loss / LOSS_UNIT, 1);
+  return Float32Array.of(part, part * part);
 }
 
 /**
- * The angle between the losses and all ones, degrees from 0 (all alike) to 90 (spec B11): cos θ = E[F]/√E[F²]. With equal weights that is
+ * The angle between the losses and all ones, degrees from 0 (all alike) to 90 (spec B11): cos θ = E[F]/√E[F²], in any unit. With equal weights that is
  * ΣF/(‖F‖·√K); with the weights of a rule, the angle in their inner product Σ p_i·a_i·b_i.
  *
  * Means come off a grid, and may bear noise: a cosine just above 1 is 1, one below 0 is 0, and where no square is left the angle is 0.
@@ -27,12 +27,19 @@ export function lossAngle(mean: number, meanSquare: number): number {
   return (Math.acos(cosine) * 180) / Math.PI;
 }
 
-/** @throws ConfigError where the grid of `fedeba.losses` is too fine for losses squared. */
-export function requireLossRange(tensors: readonly { readonly name: string; readonly fractionBits: number }[]): void {
-  const bits = tensors.find(({ name }) => name === LOSSES.name)?.fractionBits ?? 0;
-  if (bits <= MOST_FRACTION_BITS) return;
+/**
+ * @param bounds of updates: the largest change of a coordinate, in units of the grid.
+ * @throws ConfigError where these would cut the losses of a first round, and with them the angle.
+ */
+export function requireLossRange(
+  tensors: readonly { readonly name: string; readonly fractionBits: number }[],
+  { maxCoordinate }: { readonly maxCoordinate: number },
+): void {
+  const bits = tensors.find(({ name }) => name === LOSSES.name)?.fractionBits;
+  // The largest bound there is, 2^24 − 1, is one unit less than 1 on the finest grid.
+  if (bits === undefined || maxCoordinate >= powerOfTwo(bits) - 1) return;
   throw new ConfigError(
-    `${LOSSES.name} has ${bits} fraction bits, which leaves no room for losses squared. Take ${MOST_FRACTION_BITS} at most, or leave switchAngle out.`,
-    { fractionBits: bits },
+    `${LOSSES.name} goes up to 1, and update.maxCoordinate lets ${maxCoordinate / powerOfTwo(bits)} through. Set it to ${powerOfTwo(bits)} or more, or leave switchAngle out.`,
+    { maxCoordinate, fractionBits: bits },
   );
 }

@@ -67,12 +67,13 @@ async function byRule(
   const moved = privately(federation, after, round, accepted);
   const scored = await score(federation, round, accepted, aggregated, kernels);
   move(federation, moved, round);
+  if (scored !== undefined) rememberScores(federation, accepted, scored);
   federation.serverState = optimiser?.after ?? {};
   remember(accepted, aggregated);
   return { kept: aggregated.kept, ...(scored === undefined ? {} : { scored }) };
 }
 
-/** Contributions of a round, into each member's running mean (spec E15: φ̄ ← m·φ̄ + (1 − m)·φ). */
+/** Contributions to a round. */
 async function score(
   federation: Federation,
   round: number,
@@ -82,7 +83,7 @@ async function score(
 ): Promise<RoundScores | undefined> {
   const { scoring } = federation.config;
   if (scoring === undefined) return undefined;
-  const scored = await scoreRound(
+  return scoreRound(
     federation,
     scoring,
     {
@@ -97,12 +98,6 @@ async function score(
     },
     kernels,
   );
-  for (const [i, { member }] of accepted.entries()) {
-    const before = member.contribution;
-    const now = scored.scores[i] as number;
-    member.contribution = before === undefined ? now : Math.round(scoring.memory * before + (1 - scoring.memory) * now);
-  }
-  return scored;
 }
 
 /** With the server's noise where the deployment has the server add it; and the round is booked. */
@@ -196,21 +191,25 @@ async function byStrategy(
     serverState = step.state;
   }
   const moved = moveMaster(federation.master, movement, 0, layout);
+  move(federation, moved, round);
   // From here on nothing fails.
   federation.serverState = serverState;
-  move(federation, moved, round);
   server.state = state;
   server.personal = outcome.personal ?? server.personal;
   if (lastOfRule !== undefined) remember(lastOfRule.uploads, lastOfRule.aggregated);
   return { kept: outcome.kept };
 }
 
-/** Moves the model of server and members: by all of it, or by what a compressed downlink says of it. */
+/**
+ * Moves the model of server and members: by all of it, or by what a compressed downlink says of it.
+ *
+ * @throws AggregationError GRID_OVERFLOW when what earlier downlinks left unsaid would take the model off the grid; the federation is then as it was.
+ */
 function move(federation: Federation, after: Float64Array, round: number): void {
   const { master, layout, config, random, downlink } = federation;
-  federation.previousMaster = master;
   const codec = config.update.downlink;
   if (codec === undefined || downlink === undefined) {
+    federation.previousMaster = master;
     federation.master = after;
     return;
   }
@@ -222,8 +221,20 @@ function move(federation: Federation, after: Float64Array, round: number): void 
     place: { run: 1n, round },
     random: random.derive("downlink", round),
   });
-  federation.master = moveMaster(master, moved, 0, layout);
+  const heard = moveMaster(master, moved, 0, layout);
+  federation.previousMaster = master;
+  federation.master = heard;
   federation.downlink = { residual, history: withDownlink(downlink.history, { round, payload }, codec.history) };
+}
+
+/** Into each member's running mean (spec E15: φ̄ ← m·φ̄ + (1 − m)·φ). */
+function rememberScores({ config }: Federation, accepted: readonly Upload[], { scores }: RoundScores): void {
+  const memory = config.scoring?.memory ?? 0;
+  for (const [i, { member }] of accepted.entries()) {
+    const before = member.contribution;
+    const now = scores[i] as number;
+    member.contribution = before === undefined ? now : Math.round(memory * before + (1 - memory) * now);
+  }
 }
 
 /** What the rule says about members lasts. */

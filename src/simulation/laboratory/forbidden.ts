@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { hidesSenders } from "../../aggregation/meanOfSenders.ts";
 import { needsOf, trustsLosses, weighsBySamples } from "../../aggregation/needsOf.ts";
 import { MAX_EXACT_PLAYERS } from "../../incentives/shapley.ts";
-import { MOST_FRACTION_BITS } from "../../learning/algorithms/lossAngle.ts";
 import { sendsBeside } from "../../learning/algorithms/sendsBeside.ts";
 import { requirePrivateRecipe } from "../../privacy/requirePrivateRecipe.ts";
 import { ConfigError } from "../../protocol/errors.ts";
@@ -61,8 +61,8 @@ const IMPOSSIBLE: readonly Impossibility[] = [
   },
   {
     when: ({ client, update }) =>
-      client?.name === "fedeba" && client.switchAngle !== undefined && update.fractionBits > MOST_FRACTION_BITS,
-    because: `switchAngle sends losses squared, which need update.fractionBits of ${MOST_FRACTION_BITS} at most; lower it, or leave switchAngle out`,
+      client?.name === "fedeba" && client.switchAngle !== undefined && update.maxCoordinate < 1,
+    because: "switchAngle sends losses in numbers up to 1, which update.maxCoordinate would cut; set it to 1 or more",
   },
   {
     when: (cell) => {
@@ -77,6 +77,11 @@ const IMPOSSIBLE: readonly Impossibility[] = [
     when: ({ aggregation, server }) => (aggregation.rule === "fltrust") !== (server?.name === "fltrust-root"),
     because:
       "the rule fltrust and the server strategy fltrust-root, which trains its reference, are two halves of one method; name both",
+  },
+  {
+    when: ({ aggregation, update }) => hidesSenders(aggregation, update.codec) !== undefined,
+    because:
+      "a sparse codec sends a coordinate when enough has waited for it, so that who sent a tensor says nothing to the rule mean-of-senders; take a dense codec, or another rule",
   },
   {
     when: (cell) => needsOf(cell.aggregation).staleness === true && !scheduled(cell),

@@ -27,19 +27,22 @@ describe("the angle of the losses", () => {
   });
 });
 
-describe("losses on the update grid", () => {
-  it("with 20 fraction bits the square of any loss is below 2^24 units, and small losses are as they are", () => {
-    for (const loss of [4, 1e9, Infinity])
-      for (const value of lossMoments(loss)) assert.ok(Math.round(value * 2 ** 20) < 2 ** 24, `${loss}: ${value}`);
-    assert.deepEqual([...lossMoments(1.5)], [1.5, 2.25]);
+describe("losses on their way", () => {
+  it("are at most 1, in quarters of nats, and so are their squares", () => {
+    for (const loss of [4, 1e9, Infinity]) assert.deepEqual([...lossMoments(loss)], [1, 1]);
+    assert.deepEqual([...lossMoments(1)], [0.25, 0.0625]);
   });
-  it("finer grids are refused, whose range ends below", () => {
+  it("bounds that would cut them are refused", () => {
     const layout = (fractionBits: number) => [
       { name: "weight", fractionBits: 24 },
       { name: "fedeba.losses", fractionBits },
     ];
-    requireLossRange(layout(20));
-    requireLossRange([{ name: "weight", fractionBits: 24 }]);
-    assert.throws(() => requireLossRange(layout(21)), { code: "BAD_CONFIG", message: /21 fraction bits/ });
+    requireLossRange(layout(20), { maxCoordinate: 2 ** 20 });
+    requireLossRange(layout(24), { maxCoordinate: 2 ** 24 - 1 });
+    requireLossRange([{ name: "weight", fractionBits: 24 }], { maxCoordinate: 1 });
+    assert.throws(() => requireLossRange(layout(20), { maxCoordinate: 2 ** 19 }), {
+      code: "BAD_CONFIG",
+      message: /lets 0\.5 through\. Set it to 1048576/,
+    });
   });
 });
