@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ConfigError } from "../protocol/errors.ts";
+import type { ConfigError } from "../protocol/errors.ts";
 
-const LARGEST = 1e12;
+/** Nothing above is tried. */
+export const LARGEST = 1e12;
 /** Halvings after the bracket is found: a factor of two in 2^-44, 13 digits. */
 const STEPS = 44;
 
 /**
  * The smallest positive x with a property that all larger x have too, to 13 digits and never below it.
  *
- * @throws ConfigError when not even 10^12 has it.
+ * @param refusal what is thrown when not even 10^12 has it: only the caller knows the values and what to ask for instead.
  */
-export function smallestWith(has: (x: number) => boolean): number {
+export function smallestWith(has: (x: number) => boolean, refusal: () => ConfigError): number {
   let high = 1;
   while (!has(high)) {
     high *= 2;
-    if (high > LARGEST) throw new ConfigError(`No value up to ${LARGEST} meets the privacy target.`);
+    if (high > LARGEST) throw refusal();
   }
   let low = high / 2;
   while (has(low)) {

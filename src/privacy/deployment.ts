@@ -80,7 +80,7 @@ export interface EffectiveSampling {
 
 /** Sampling hides somebody only as long as it is secret: a cohort that is on chain, or known to the server, counts as everybody (FIX 1-9). */
 export function effectiveSampling({ kind, rate, published }: CohortSampling): EffectiveSampling {
-  if (kind === "everybody") return { rate: 1, reason: "every client takes part in every round" };
+  if (kind === "everybody" || rate === 1) return { rate: 1, reason: "every client takes part in every round" };
   if (published)
     return { rate: 1, reason: `the cohort is published, so its sampling with q = ${rate} hides nobody: q := 1` };
   return { rate, reason: `the cohort is drawn secretly with q = ${rate}` };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { normalCdf } from "../numerics/erfc.ts";
 import { ConfigError } from "../protocol/errors.ts";
-import { smallestWith } from "./bisection.ts";
+import { LARGEST, smallestWith } from "./bisection.ts";
 
 /** The Gaussian mechanism: how far one neighbour moves the released vector, and what is tolerated. */
 export interface GaussianTarget {
@@ -45,17 +45,43 @@ export function gaussianDelta(sigma: number, epsilon: number, sensitivity: numbe
   return Math.max(0, normalCdf(a - b) - second);
 }
 
-/** The smallest σ that is (ε, δ)-private, by bisection to 12 digits: the exact ("analytic") calibration of Balle & Wang 2018. */
+/**
+ * The smallest σ that is (ε, δ)-private, by bisection to 12 digits: the exact ("analytic") calibration of Balle & Wang 2018.
+ *
+ * @throws ConfigError where it is more than 10^12 sensitivities.
+ */
 export function gaussianSigma({ epsilon, delta, sensitivity }: GaussianTarget): number {
   requireTarget(epsilon, delta, sensitivity);
-  return sensitivity * smallestWith((multiplier) => gaussianDelta(multiplier, epsilon, 1) <= delta);
+  const within = (multiplier: number): boolean => gaussianDelta(multiplier, epsilon, 1) <= delta;
+  return (
+    sensitivity *
+    smallestWith(
+      within,
+      () =>
+        new ConfigError(
+          `Not even noise of ${LARGEST} sensitivities keeps ε = ${epsilon} at δ = ${delta}; ask for a larger ε or δ.`,
+          { epsilon, delta },
+        ),
+    )
+  );
 }
 
-/** The smallest ε for which one release with noise σ is (ε, δ)-private; exact, where the accountant of moments is an upper bound. */
+/**
+ * The smallest ε for which one release with noise σ is (ε, δ)-private; exact, where the accountant of moments is an upper bound.
+ *
+ * @throws ConfigError where it is above 10^12.
+ */
 export function gaussianEpsilon(sigma: number, delta: number, sensitivity: number): number {
   requireTarget(1, delta, sensitivity);
   if (gaussianDelta(sigma, 0, sensitivity) <= delta) return 0;
-  return smallestWith((epsilon) => gaussianDelta(sigma, epsilon, sensitivity) <= delta);
+  return smallestWith(
+    (epsilon) => gaussianDelta(sigma, epsilon, sensitivity) <= delta,
+    () =>
+      new ConfigError(
+        `Noise of σ = ${sigma} keeps no ε up to ${LARGEST} at δ = ${delta} and sensitivity ${sensitivity}; take a larger σ.`,
+        { sigma, delta, sensitivity },
+      ),
+  );
 }
 
 function requireTarget(epsilon: number, delta: number, sensitivity: number): void {

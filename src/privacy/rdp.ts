@@ -111,6 +111,15 @@ export function repeatRdp<R extends NeighbourRelation>({ relation, values }: Rdp
 export type Conversion = "tight" | "classic";
 
 /**
+ * What the conversion costs at the best order before anything is released, and so what ε stays above however much noise there is:
+ * min over α of ln(1−1/α) − (ln δ + ln α)/(α−1), never below 0. The orders end at 256; .0195 at δ = 1e-5.
+ */
+export function leastEpsilon(delta: number): number {
+  requireDelta(delta);
+  return ORDERS.reduce((least, order) => Math.min(least, Math.max(0, tightCost(order, delta))), Infinity);
+}
+
+/**
  * The smallest ε over the orders, never below 0.
  *
  * Source: Canonne, Kamath & Steinke 2020, proposition 12 (tight); Mironov 2017, proposition 3 (classic).
@@ -120,13 +129,13 @@ export function epsilonOf<R extends NeighbourRelation>(
   delta: number,
   conversion: Conversion = "tight",
 ): Epsilon<R> {
-  if (!(delta > 0 && delta < 1)) throw new ConfigError(`δ is ${delta}; it lies between 0 and 1.`);
+  requireDelta(delta);
   // Nothing was released; the orders end at 256, and the conversion alone would leave something.
   if (values.every((value) => value === 0)) return { epsilon: 0, delta, order: ORDERS.at(-1) as number, relation };
   let best: Epsilon<R> = { epsilon: Number.POSITIVE_INFINITY, delta, order: ORDERS[0] as number, relation };
   for (const [i, order] of ORDERS.entries()) {
-    const tight = Math.log1p(-1 / order) - (Math.log(delta) + Math.log(order)) / (order - 1);
-    const epsilon = (values[i] as number) + (conversion === "tight" ? tight : -Math.log(delta) / (order - 1));
+    const cost = conversion === "tight" ? tightCost(order, delta) : -Math.log(delta) / (order - 1);
+    const epsilon = (values[i] as number) + cost;
     if (epsilon < best.epsilon) best = { epsilon, delta, order, relation };
   }
   return { ...best, epsilon: Math.max(0, best.epsilon) };
@@ -136,13 +145,33 @@ export function epsilonOf<R extends NeighbourRelation>(
  * The smallest noise multiplier with which T rounds stay within ε, by bisection.
  *
  * @param curve of one round, as a function of the multiplier: `(z) => poissonGaussian(q, z)`.
+ * @throws ConfigError for an ε that no noise reaches (see {@link leastEpsilon}), with what to ask for instead.
  */
 export function noiseMultiplierFor<R extends NeighbourRelation>(
   curve: (noiseMultiplier: number) => RdpCurve<R>,
   target: { readonly epsilon: number; readonly delta: number; readonly rounds: number },
 ): number {
-  if (!(target.epsilon > 0)) throw new ConfigError(`ε is ${target.epsilon}; it is positive.`);
-  return smallestWith((z) => epsilonOf(repeatRdp(curve(z), target.rounds), target.delta).epsilon <= target.epsilon);
+  const { epsilon, delta, rounds } = target;
+  if (!(epsilon > 0)) throw new ConfigError(`ε is ${epsilon}; it is positive.`);
+  return smallestWith(
+    (z) => epsilonOf(repeatRdp(curve(z), rounds), delta).epsilon <= epsilon,
+    () => {
+      const floor = leastEpsilon(delta);
+      return new ConfigError(
+        `No noise keeps ε = ${epsilon} at δ = ${delta}: with Rényi orders up to ${ORDERS.at(-1)}, as ledgers count them, ε stays above ${floor.toPrecision(4)} at this δ. Ask for an ε clearly above that, or for a larger δ.`,
+        { epsilon, delta, floor },
+      );
+    },
+  );
+}
+
+/** What is added to the RDP of order α to make it ε (Canonne, Kamath & Steinke 2020). */
+function tightCost(order: number, delta: number): number {
+  return Math.log1p(-1 / order) - (Math.log(delta) + Math.log(order)) / (order - 1);
+}
+
+function requireDelta(delta: number): void {
+  if (!(delta > 0 && delta < 1)) throw new ConfigError(`δ is ${delta}; it lies between 0 and 1.`);
 }
 
 function requireMechanism(samplingRate: number, noiseMultiplier: number): void {

@@ -52,6 +52,9 @@ describe("effectiveSampling", () => {
   it("a secret one counts", () => {
     assert.equal(effectiveSampling({ kind: "poisson", rate: 0.1, published: false }).rate, 0.1);
     assert.equal(effectiveSampling({ kind: "everybody", rate: 0.1, published: false }).rate, 1);
+    for (const kind of ["poisson", "fixed-size"] as const)
+      for (const published of [false, true])
+        assert.match(effectiveSampling({ kind, rate: 1, published }).reason, /every client takes part/);
   });
 });
 

@@ -18,6 +18,14 @@ const near = (actual: number, expected: number, tolerance: number): void =>
 /** The textbook's formula, also where it is false. */
 const textbook = (epsilon: number): number => Math.sqrt(2 * Math.log(1.25 / DELTA)) / epsilon;
 
+it("what no noise or no ε reaches is refused with the values and what to ask for", () => {
+  assert.throws(
+    () => gaussianSigma({ epsilon: 1e-20, delta: 1e-15, sensitivity: 1 }),
+    /keeps ε = 1e-20 at δ = 1e-15; ask for a larger ε or δ/,
+  );
+  assert.throws(() => gaussianEpsilon(1e-7, DELTA, 1), /σ = 1e-7 keeps no ε up to 1000000000000 .* take a larger σ/);
+});
+
 describe("gaussianSigma", () => {
   /** ε, classical σ, exact σ at S = 1 and δ = 1e-5 (spec D2). */
   const table = [

@@ -8,6 +8,7 @@ import {
   composeRdp,
   epsilonOf,
   fixedSizeGaussian,
+  leastEpsilon,
   noiseMultiplierFor,
   ORDERS,
   poissonGaussian,
@@ -131,6 +132,34 @@ describe("noiseMultiplierFor", () => {
       67.9788,
       1e-4,
     ));
+});
+
+describe("leastEpsilon", () => {
+  it("is what is left of ε when there is as good as no loss, and no noise brings it lower", () => {
+    near(leastEpsilon(DELTA), 0.0195, 5e-5);
+    for (const delta of [1e-12, 1e-9, DELTA, 1e-3, 0.1]) {
+      const least = leastEpsilon(delta);
+      near(epsilonOf(poissonGaussian(1, 1e9), delta).epsilon, least, 1e-12);
+      const z = noiseMultiplierFor((m) => poissonGaussian(1, m), { epsilon: least + 1e-6, delta, rounds: 10 });
+      assert.ok(epsilonOf(repeatRdp(poissonGaussian(1, z), 10), delta).epsilon <= least + 1e-6);
+    }
+    assert.equal(leastEpsilon(0.5), 0);
+    assert.throws(() => leastEpsilon(1), /δ is 1/);
+  });
+
+  it("is named where noise for less is asked for, with the values and what to do", () => {
+    for (const epsilon of [0.01, leastEpsilon(DELTA)])
+      assert.throws(
+        () => noiseMultiplierFor((m) => poissonGaussian(1, m), { epsilon, delta: DELTA, rounds: 1 }),
+        (error: Error & { code?: string; values?: object }) => {
+          assert.equal(error.code, "BAD_CONFIG");
+          assert.ok(error.message.includes(`No noise keeps ε = ${epsilon} at δ = 0.00001`), error.message);
+          assert.match(error.message, /ε stays above 0\.019[45]\d* at this δ\. Ask for an ε clearly above/);
+          assert.deepEqual(error.values, { epsilon, delta: DELTA, floor: leastEpsilon(DELTA) });
+          return true;
+        },
+      );
+  });
 });
 
 describe("fixedSizeGaussian", () => {
