@@ -9,7 +9,7 @@ const UNKNOWN = "-";
 
 /** What `foedus privacy noise` prints. @param parameters of the model, to compare the noise with the longest update. */
 export function formatNoise(plan: NoisePlan, parameters?: number): string {
-  const { mechanism, budget, ifPublished, loss, updatesAlone, recipe } = plan;
+  const { mechanism, least, budget, ifPublished, loss, lossShare, updatesAlone, recipe } = plan;
   const columns: readonly NoiseRow[] = ifPublished === undefined ? [plan] : [plan, ifPublished];
   const { mode } = mechanism;
   const row = (label: string, of: (column: NoiseRow) => string): string[] => [label, ...columns.map(of)];
@@ -40,6 +40,7 @@ export function formatNoise(plan: NoisePlan, parameters?: number): string {
     `Of sampling: ${plan.sampling.reason}.`,
     `Against ${plan.sigma.against}.`,
   ];
+  if (least !== undefined) lines.push(worstLine(mechanism, least));
   if (ifPublished !== undefined)
     lines.push(
       `If those it is against learn who took part, the same epsilon takes ${(ifPublished.noiseMultiplier / plan.noiseMultiplier).toPrecision(3)} times the noise: plan with --published.`,
@@ -47,6 +48,7 @@ export function formatNoise(plan: NoisePlan, parameters?: number): string {
   if (loss !== undefined)
     lines.push(
       `Counted with the updates: ${mechanism.rounds + 1} reported losses (one in the closing round) with noise ${loss.noiseMultiplier} * ${loss.clip} nats. For updates alone z = ${updatesAlone} would do.`,
+      `By themselves the losses may take a share of ${lossShare} of epsilon (--loss-share).`,
       "A failed round in which a member has committed counts like any other; to be sure, plan for maxOpenings rounds.",
     );
   lines.push("", `# ${whereOf(mode)}`, stringify({ privacy: recipe }).trimEnd());
@@ -55,7 +57,10 @@ export function formatNoise(plan: NoisePlan, parameters?: number): string {
 
 /** What `foedus privacy epsilon` found. */
 export interface FoundEpsilon extends Epsilon<"add-remove" | "replace-one"> {
+  /** Of members with the samples that were said or more, the one that spends most. */
   readonly mechanism: Mechanism;
+  /** As it was said, where that is another. */
+  readonly least?: Mechanism;
   readonly noiseMultiplier: number;
   readonly lossMultiplier?: number;
   readonly sigma: Sigmas;
@@ -63,7 +68,8 @@ export interface FoundEpsilon extends Epsilon<"add-remove" | "replace-one"> {
 }
 
 export function formatEpsilon(found: FoundEpsilon, parameters?: number): string {
-  const { mechanism, noiseMultiplier, lossMultiplier, epsilon, delta, order, relation, sigma, relations } = found;
+  const { mechanism, least, noiseMultiplier, lossMultiplier, epsilon, delta, order, relation, sigma, relations } =
+    found;
   const reports = mechanism.mode === "local" || mechanism.mode === "record";
   const losses = lossMultiplier === undefined ? "none" : `${mechanism.rounds + 1} with z = ${lossMultiplier}`;
   const counted = reports ? `; reported losses: ${losses}` : "";
@@ -71,6 +77,7 @@ export function formatEpsilon(found: FoundEpsilon, parameters?: number): string 
     `${titleOf(mechanism)}, z = ${noiseMultiplier}${counted}`,
     "",
     `epsilon ${epsilon.toFixed(6)} at delta ${delta}, neighbours ${relation}, order ${order}`,
+    ...(least === undefined ? [] : [worstLine(mechanism, least)]),
     "",
     formatTable(
       ["noise", "model units"],
@@ -94,6 +101,11 @@ export function formatEpsilon(found: FoundEpsilon, parameters?: number): string 
     "",
     `Against ${sigma.against}.`,
   ].join("\n");
+}
+
+/** Who spends most, where it is not the member that has least. */
+function worstLine({ records, steps, sampling }: Mechanism, least: Mechanism): string {
+  return `Of members with ${least.records?.samples} samples or more, one with ${records?.samples} spends most: ${steps} steps a round in place of ${least.steps}, with q = ${figure(sampling.rate)}. These figures are for it.`;
 }
 
 function titleOf({ mode, unit, rounds, steps, clipNorm }: Mechanism): string {

@@ -8,13 +8,12 @@ const MODES: readonly MechanismRequest["mode"][] = ["central", "distributed", "l
 
 interface Options extends MechanismRequest {
   readonly json?: boolean;
-  readonly parameters?: number;
 }
 
 interface NoiseOptions extends Options {
   readonly epsilon: number;
-  readonly lossClip: number;
-  readonly lossShare: number;
+  readonly lossClip?: number;
+  readonly lossShare?: number;
 }
 
 interface EpsilonOptions extends Options {
@@ -37,8 +36,12 @@ function noiseCommand(): Command {
       .description("the least noise that keeps a run within epsilon at delta, and the recipe that follows")
       .requiredOption("--epsilon <number>", "what each member (or record) may spend on the run", positive),
   )
-    .option("--loss-clip <nats>", "local, record: reported losses are at most this", positive, 4)
-    .option("--loss-share <share>", "local, record: epsilon of the reported losses alone, as a share", positive, 0.1)
+    .option("--loss-clip <nats>", "local, record: reported losses are at most this (default: 4)", positive)
+    .option(
+      "--loss-share <share>",
+      "local, record: epsilon of the reported losses alone, as a share (default: 0.1, more where no noise would do)",
+      positive,
+    )
     .addHelpText(
       "after",
       `${EXPLANATION}
@@ -50,7 +53,8 @@ Examples:
     .action(async (options: NoiseOptions) => {
       const { planNoise, mechanismOf, formatNoise, printLine, toJson } = await load();
       const { epsilon, lossClip: clip, lossShare: share, json = false, parameters } = options;
-      const plan = planNoise(mechanismOf(options), epsilon, { clip, share });
+      const loss = { ...(clip === undefined ? {} : { clip }), ...(share === undefined ? {} : { share }) };
+      const plan = planNoise(mechanismOf(options), epsilon, loss);
       printLine(json ? toJson(plan) : formatNoise(plan, parameters));
     });
 }
@@ -71,11 +75,16 @@ Examples:
   $ foedus privacy epsilon --noise-multiplier 20 --delta 1e-5 --rounds 10 --mode local --loss-multiplier 20`,
     )
     .action(async (options: EpsilonOptions) => {
-      const { epsilonWith, relationRows, sigmasOf, mechanismOf, formatEpsilon, printLine, toJson } = await load();
+      const { epsilonWith, relationRows, worstCase, sigmasOf, mechanismOf, formatEpsilon, printLine, toJson } =
+        await load();
       const { noiseMultiplier, lossMultiplier, json = false, parameters } = options;
-      const mechanism = mechanismOf(options);
+      const least = mechanismOf(options);
+      // Refuses noise that is in no recipe, before members are compared under it.
+      epsilonWith(least, noiseMultiplier, lossMultiplier);
+      const mechanism = worstCase(least, noiseMultiplier, lossMultiplier);
       const found = {
         mechanism,
+        ...(mechanism === least ? {} : { least }),
         noiseMultiplier,
         ...(lossMultiplier === undefined ? {} : { lossMultiplier }),
         ...epsilonWith(mechanism, noiseMultiplier, lossMultiplier),
@@ -105,7 +114,7 @@ function withMechanism(command: Command): Command {
     .option("--clip <norm>", "C, the longest update or gradient, model units", positive, 1)
     .option("--cohort <number>", "K, members in a round", integerAtLeast(1))
     .option("--colluders <number>", "distributed: members that may tell the server their noise", integerAtLeast(0))
-    .option("--samples <number>", "record: n, samples of the member that has least", integerAtLeast(1))
+    .option("--samples <number>", "record: n, the least samples that a member has", integerAtLeast(1))
     .option("--batch <number>", "record: B, expected size of a batch", integerAtLeast(1))
     .option("--epochs <number>", "record: passes through the data in a round", integerAtLeast(1))
     .option("--steps <number>", "record: steps in a round, instead of --epochs", integerAtLeast(1))
@@ -117,15 +126,20 @@ async function load() {
   const [
     { mechanismOf, sigmasOf },
     { planNoise, epsilonWith, relationRows },
+    { worstCase },
     { formatNoise, formatEpsilon },
     { printLine, toJson },
   ] = await Promise.all([
     import("./privacyMechanism.ts"),
     import("./privacyPlan.ts"),
+    import("./privacyWorstCase.ts"),
     import("./formatPrivacy.ts"),
     import("./print.ts"),
   ]);
-  return { mechanismOf, sigmasOf, planNoise, epsilonWith, relationRows, formatNoise, formatEpsilon, printLine, toJson };
+  return {
+    ...{ mechanismOf, sigmasOf, planNoise, epsilonWith, relationRows, worstCase },
+    ...{ formatNoise, formatEpsilon, printLine, toJson },
+  };
 }
 
 function positive(text: string): number {

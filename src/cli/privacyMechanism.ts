@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { extentOf } from "../learning/algorithms/batches.ts";
-import { type CohortSampling, noiseOf, roundCurve } from "../privacy/deployment.ts";
+import { type CohortSampling, noiseOf } from "../privacy/deployment.ts";
 import type { NeighbourRelation, PrivacyUnit } from "../privacy/neighbours.ts";
-import { poissonGaussian, type RdpCurve, repeatRdp } from "../privacy/rdp.ts";
 import { recordSampling } from "../privacy/recordLevel.ts";
 import { ConfigError } from "../protocol/errors.ts";
 
@@ -29,6 +28,8 @@ export interface MechanismRequest {
   readonly batch?: number;
   readonly epochs?: number;
   readonly steps?: number;
+  /** d of the model, for the length of the noise on an update. */
+  readonly parameters?: number;
 }
 
 /** A mechanism that exists: relation, sampling and mode fit together. */
@@ -46,8 +47,8 @@ export interface Mechanism {
   readonly clipNorm: number;
   readonly cohort?: number;
   readonly colluders: number;
-  /** n and B, for records. */
-  readonly records?: { readonly samples: number; readonly batchSize: number };
+  /** n and B, for records, and E where the steps of a round follow from it. */
+  readonly records?: { readonly samples: number; readonly batchSize: number; readonly epochs?: number };
 }
 
 /**
@@ -78,13 +79,18 @@ export function mechanismOf(request: MechanismRequest): Mechanism {
   return { ...whole, sampling, relation: sampling.kind === "fixed-size" ? "replace-one" : "add-remove" };
 }
 
-function recordsOf({ relation, samples, batch, epochs, steps, ...request }: MechanismRequest) {
+function recordsOf({ relation, samples, batch, epochs, steps, parameters, ...request }: MechanismRequest) {
   for (const name of ["cohorts", "sampling", "published", "cohort"] as const) {
     if (request[name] !== undefined && request[name] !== false)
       throw new ConfigError(
         `--${name} is about cohorts of members. Privacy of records samples each member's own records, secretly, with q = B/n from --batch and --samples, and counts on nothing else.`,
       );
   }
+  if (parameters !== undefined)
+    throw new ConfigError(
+      "--parameters compares the noise on a member's update with the longest update. The noise of DP-SGD is on gradients, within the training; leave it out.",
+      { parameters },
+    );
   if (relation === "replace-one")
     throw new ConfigError(
       "DP-SGD draws its batches by Poisson sampling, whose accountant is of add-remove neighbours; replace-one is of samples of fixed size, which no member draws. Take --relation add-remove.",
@@ -94,19 +100,38 @@ function recordsOf({ relation, samples, batch, epochs, steps, ...request }: Mech
     throw new ConfigError(
       "Privacy of records depends on a member's samples n, its batches B and what it does in a round: state --samples, --batch, and either --epochs or --steps.",
     );
-  const counts = { samples, batchSize: batch };
-  const extent = epochs === undefined ? { localSteps: steps as number } : { localEpochs: epochs };
-  const plan = { batchSize: batch, learningRate: 1, momentum: 0, ...extent } as Parameters<typeof extentOf>[0];
+  const counts = { samples, batchSize: batch, ...(epochs === undefined ? {} : { epochs }) };
+  return { unit: "record" as const, relation: "add-remove" as const, ...extentOfRecords(counts, steps) };
+}
+
+/** @param localSteps of a round, where they do not follow from passes through the data. */
+function extentOfRecords(records: NonNullable<Mechanism["records"]>, localSteps?: number) {
+  const { samples, batchSize, epochs } = records;
+  const extent = epochs === undefined ? { localSteps: localSteps as number } : { localEpochs: epochs };
+  const plan = { batchSize, learningRate: 1, momentum: 0, ...extent } as Parameters<typeof extentOf>[0];
   return {
-    unit: "record" as const,
-    relation: "add-remove" as const,
-    sampling: { kind: "poisson" as const, rate: recordSampling(counts), published: false },
+    sampling: { kind: "poisson" as const, rate: recordSampling(records), published: false },
     steps: extentOf(plan, samples).steps,
-    records: counts,
+    records,
   };
 }
 
-function localSampling({ sampling = 1, cohorts, relation }: MechanismRequest): CohortSampling {
+/**
+ * The same mechanism at the next larger member that takes more steps in a round, ⌈n/B⌉·B + 1 samples for passes through the data; up to there
+ * q = B/n falls and nothing else changes. Undefined where more samples never mean more steps.
+ */
+export function withMoreSteps(mechanism: Mechanism): Mechanism | undefined {
+  const { records } = mechanism;
+  if (records?.epochs === undefined) return undefined;
+  const samples = Math.ceil(records.samples / records.batchSize) * records.batchSize + 1;
+  return { ...mechanism, ...extentOfRecords({ ...records, samples }) };
+}
+
+function localSampling({ sampling = 1, cohorts, relation, published = false }: MechanismRequest): CohortSampling {
+  if (published)
+    throw new ConfigError(
+      "--published is about sampled cohorts. A local release is of one member's vector, and everybody sees whose it is: leave --published out.",
+    );
   if (sampling < 1 || cohorts !== undefined)
     throw new ConfigError(
       `A local release is of one member's vector, and whoever receives it knows whose it is: sampling${sampling < 1 ? ` with q = ${sampling}` : ""} hides nobody. Leave --sampling and --cohorts out, or plan central noise.`,
@@ -136,16 +161,6 @@ function cohortSampling(request: MechanismRequest): CohortSampling {
   if (relation === "replace-one" || cohorts === "fixed-size") return { kind: "fixed-size", rate, published };
   if (rate === 1 && cohorts === undefined) return { kind: "everybody", rate, published: true };
   return { kind: "poisson", rate, published };
-}
-
-/** What the updates of all rounds cost with noise multiplier z, the recipe's: σ = zC, in local mode 2zC. */
-export function updatesCurve(mechanism: Mechanism, noiseMultiplier: number): RdpCurve<NeighbourRelation> {
-  const { mode, sampling, rounds, steps } = mechanism;
-  const once =
-    mode === "record"
-      ? poissonGaussian(sampling.rate, noiseMultiplier)
-      : roundCurve({ mode, noiseMultiplier }, sampling);
-  return repeatRdp<NeighbourRelation>(once, rounds * steps);
 }
 
 /** Standard deviations of the noise, model units per coordinate. */

@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type EffectiveSampling, effectiveSampling } from "../privacy/deployment.ts";
 import type { NeighbourRelation } from "../privacy/neighbours.ts";
-import {
-  composeRdp,
-  type Epsilon,
-  epsilonOf,
-  fixedSizeGaussian,
-  noiseMultiplierFor,
-  poissonGaussian,
-  type RdpCurve,
-  repeatRdp,
-} from "../privacy/rdp.ts";
+import { type Epsilon, epsilonOf, leastEpsilon, noiseMultiplierFor } from "../privacy/rdp.ts";
 import { ConfigError } from "../protocol/errors.ts";
 import { type PrivacyConfig, privacySchema } from "../protocol/recipe/privacyConfig.ts";
-import { type Mechanism, type Sigmas, sigmasOf, updatesCurve } from "./privacyMechanism.ts";
+import { lossesCurve, wholeCurve } from "./privacyCurves.ts";
+import { type Mechanism, type Sigmas, sigmasOf } from "./privacyMechanism.ts";
+import { worstCase } from "./privacyWorstCase.ts";
 
 /** Digits of a noise multiplier in a recipe. */
 const DIGITS = 7;
 /** What a recipe takes. */
 const [LEAST_MULTIPLIER, LARGEST_MULTIPLIER] = [1e-3, 1e6];
 
+/** B, nats, where it is not said. */
+const LOSS_CLIP = 4;
+/** The loss's share of ε, where it is not said and ε is large beside the least there is. */
+const LOSS_SHARE = 0.1;
+
 /** The reported loss, which real runs release beside the update in `local` and `record` mode. */
 export interface LossPlan {
-  /** B, nats. */
-  readonly clip: number;
-  /** Its ε alone, as a share of the whole. The update gets what is left: both together are composed, not added. */
-  readonly share: number;
+  /** B, nats; left out: 4. */
+  readonly clip?: number;
+  /**
+   * Its ε alone, as a share of the whole. The update gets what is left: both together are composed, not added. Left out: a tenth, or more
+   * where a tenth is near the least ε that noise can reach, or below.
+   */
+  readonly share?: number;
 }
 
 /** The noise for one way of drawing cohorts. */
@@ -36,13 +37,18 @@ export interface NoiseRow extends Epsilon<NeighbourRelation> {
 }
 
 export interface NoisePlan extends NoiseRow {
+  /** What the noise is for: of members with the samples that were said or more, the one that spends most. */
   readonly mechanism: Mechanism;
+  /** As it was said, where that is another. */
+  readonly least?: Mechanism;
   /** ε asked for. */
   readonly budget: number;
   /** The same ε when everybody knows who takes part: q counts as 1 (FIX 1-9). Absent where it does already, or where sampling has no part in it. */
   readonly ifPublished?: NoiseRow;
   /** In runs that report losses: noise on them, and what would do for the updates alone, as the laboratory counts them. */
   readonly loss?: { readonly clip: number; readonly noiseMultiplier: number };
+  /** Their ε alone as a share of the whole, as it was said or chosen. */
+  readonly lossShare?: number;
   readonly updatesAlone?: number;
   /** `privacy` of a recipe. */
   readonly recipe: Exclude<PrivacyConfig, { mode: "none" }>;
@@ -53,25 +59,53 @@ export interface NoisePlan extends NoiseRow {
  *
  * @throws ConfigError where no recipe can say it.
  */
-export function planNoise(mechanism: Mechanism, epsilon: number, loss: LossPlan): NoisePlan {
+export function planNoise(asked: Mechanism, epsilon: number, loss: LossPlan = {}): NoisePlan {
   if (!(epsilon > 0 && epsilon <= 1_000))
     throw new ConfigError(`ε is ${epsilon}; a budget is above 0 and at most 1000.`, { epsilon });
-  const { mode, delta } = mechanism;
+  const { mode, delta } = asked;
   const reports = mode === "local" || mode === "record";
-  const noisyLoss = reports
-    ? { clip: loss.clip, noiseMultiplier: lossMultiplier(mechanism, epsilon, loss.share) }
-    : undefined;
-  const plan = noiseRow(mechanism, epsilon, noisyLoss?.noiseMultiplier);
+  if (!reports && (loss.clip !== undefined || loss.share !== undefined))
+    throw new ConfigError(
+      `Runs with ${mode} noise do not report losses of single members; leave --loss-clip and --loss-share out.`,
+      { ...loss },
+    );
+  // First, for an ε that no noise reaches is not for want of a share.
+  const alone = reports ? noiseRow(asked, epsilon).noiseMultiplier : undefined;
+  const share = reports ? lossShare(epsilon, delta, loss.share) : undefined;
+  const noisyLoss =
+    share === undefined
+      ? undefined
+      : { clip: loss.clip ?? LOSS_CLIP, noiseMultiplier: lossMultiplier(asked, epsilon, share) };
+  const { mechanism, row } = worstRow(asked, epsilon, noisyLoss?.noiseMultiplier);
   const published = { ...mechanism, sampling: { ...mechanism.sampling, published: true } };
   const hidden = !reports && effectiveSampling(mechanism.sampling).rate < 1;
   return {
     mechanism,
+    ...(mechanism === asked ? {} : { least: asked }),
     budget: epsilon,
-    ...plan,
+    ...row,
     ...(hidden ? { ifPublished: noiseRow(published, epsilon) } : {}),
-    ...(noisyLoss === undefined ? {} : { loss: noisyLoss, updatesAlone: noiseRow(mechanism, epsilon).noiseMultiplier }),
-    recipe: recipeOf(mechanism, plan.noiseMultiplier, { epsilon, delta }, noisyLoss),
+    ...(noisyLoss === undefined || share === undefined
+      ? {}
+      : {
+          loss: noisyLoss,
+          lossShare: share,
+          updatesAlone: mechanism === asked ? (alone as number) : noiseRow(mechanism, epsilon).noiseMultiplier,
+        }),
+    recipe: recipeOf(mechanism, row.noiseMultiplier, { epsilon, delta }, noisyLoss),
   };
+}
+
+/** The noise that also suffices for members with more samples, and the one that needs most of it. */
+function worstRow(asked: Mechanism, epsilon: number, lossNoise?: number): { mechanism: Mechanism; row: NoiseRow } {
+  let mechanism = asked;
+  for (;;) {
+    const row = noiseRow(mechanism, epsilon, lossNoise);
+    const worst = worstCase(asked, row.noiseMultiplier, lossNoise);
+    if (epsilonOf(wholeCurve(worst, row.noiseMultiplier, lossNoise), asked.delta).epsilon <= epsilon)
+      return { mechanism, row };
+    mechanism = worst;
+  }
 }
 
 function noiseRow(mechanism: Mechanism, epsilon: number, lossNoise?: number): NoiseRow {
@@ -85,22 +119,30 @@ function noiseRow(mechanism: Mechanism, epsilon: number, lossNoise?: number): No
   };
 }
 
+/**
+ * Share s of ε for the losses. No noise brings the sε of the losses to the floor of δ or below. Where s is not said, they get a tenth of ε as
+ * long as that is twice the floor; else twice the floor, and no more than the floor and a tenth of what ε has above it.
+ */
+function lossShare(epsilon: number, delta: number, stated: number | undefined): number {
+  const floor = leastEpsilon(delta);
+  const enough = Math.max(LOSS_SHARE * epsilon, Math.min(2 * floor, floor + LOSS_SHARE * (epsilon - floor)));
+  const chosen = roundedUp(enough / epsilon);
+  const share = stated ?? chosen;
+  if (!(share > 0 && share < 1 && share * epsilon > floor))
+    throw new ConfigError(
+      `The loss's share of ε is ${share}, its ε ${(share * epsilon).toPrecision(4)} of ${epsilon}. A share lies between 0 and 1, and at δ = ${delta} no noise keeps an ε of ${floor.toPrecision(4)} or less. ${
+        stated === undefined || chosen >= 1
+          ? "Ask for a larger ε or δ."
+          : `Leave --loss-share out, which takes ${chosen}, or ask for a larger ε or δ.`
+      }`,
+      { share, epsilon, delta, floor },
+    );
+  return share;
+}
+
 function lossMultiplier(mechanism: Mechanism, epsilon: number, share: number): number {
-  if (!(share > 0 && share < 1))
-    throw new ConfigError(`The loss's share of ε is ${share}; it lies between 0 and 1.`, { share });
   const target = { epsilon: share * epsilon, delta: mechanism.delta, rounds: 1 };
   return roundedUp(noiseMultiplierFor((z) => lossesCurve(mechanism, z), target));
-}
-
-/** Updates and, where they are reported, losses of a run: the closing round releases one more loss and no update. */
-function wholeCurve(mechanism: Mechanism, z: number, lossNoise?: number): RdpCurve<NeighbourRelation> {
-  const updates = updatesCurve(mechanism, z);
-  return lossNoise === undefined ? updates : composeRdp(updates, lossesCurve(mechanism, lossNoise));
-}
-
-function lossesCurve({ relation, rounds }: Mechanism, z: number): RdpCurve<NeighbourRelation> {
-  const once = relation === "add-remove" ? poissonGaussian(1, z) : fixedSizeGaussian(1, z);
-  return repeatRdp<NeighbourRelation>(once, rounds + 1);
 }
 
 /**

@@ -49,6 +49,21 @@ describe("foedus privacy", () => {
     assert.match(stdout, /do not compare and do not add up/);
   });
 
+  it("says who is planned for, which share the losses take, and that a cohort of all is nobody's secret", async () => {
+    const records = ["--mode", "record", "--samples", "200", "--batch", "20", "--epochs", "1", "--rounds", "5"];
+    const line =
+      /Of members with 200 samples or more, one with 201 spends most: 11 steps a round in place of 10, with q = 0\.0995025\./;
+    const [noise, epsilon, all] = await Promise.all([
+      foedus(["privacy", "noise", "--epsilon", "0.15", "--delta", "1e-5", ...records]),
+      foedus(["privacy", "epsilon", "--noise-multiplier", "2", "--delta", "1e-5", ...records]),
+      foedus(["privacy", "noise", "--epsilon", "1", "--delta", "1e-5", "--rounds", "5", "--cohorts", "fixed-size"]),
+    ]);
+    assert.match(noise.stdout, line);
+    assert.match(noise.stdout, /may take a share of 0\.2169343 of epsilon \(--loss-share\)/);
+    assert.match(epsilon.stdout, line);
+    assert.match(all.stdout, /^Of sampling: every client takes part in every round\.$/m);
+  });
+
   it("prints JSON for programs", async () => {
     const [noise, epsilon] = await Promise.all([
       foedus(["privacy", "noise", "--epsilon", "4", ...COHORTS, "--json"]),
@@ -84,6 +99,8 @@ describe("foedus privacy", () => {
         ["epsilon", "--noise-multiplier", "4", ...COHORTS, "--relation", "replace-one", "--cohorts", "poisson"],
         /accounted for add-remove/,
       ],
+      [["noise", "--epsilon", "4", ...COHORTS, "--loss-share", "0.1"], /leave --loss-clip and --loss-share out/],
+      [["noise", "--epsilon", "0.01", ...COHORTS], /ε stays above 0\.0194/],
       [["noise", "--epsilon", "nought", ...COHORTS], /Write a number above 0/],
       [["noise", "--epsilon", "4", "--rounds", "1"], /--delta <number>' not specified/],
     ] as const) {

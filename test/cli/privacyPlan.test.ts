@@ -4,13 +4,14 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { type MechanismRequest, mechanismOf } from "../../src/cli/privacyMechanism.ts";
 import { epsilonWith, planNoise, relationRows } from "../../src/cli/privacyPlan.ts";
+import { worstCase } from "../../src/cli/privacyWorstCase.ts";
 import { epsilonOfCharges } from "../../src/privacy/charge.ts";
 import type { CohortSampling } from "../../src/privacy/deployment.ts";
+import { leastEpsilon } from "../../src/privacy/rdp.ts";
 import { roundCharge } from "../../src/privacy/roundCharge.ts";
 import { ConfigError } from "../../src/protocol/errors.ts";
 import { privacySchema } from "../../src/protocol/recipe/privacyConfig.ts";
 
-const LOSS = { clip: 4, share: 0.1 };
 const request = (more: Partial<MechanismRequest> = {}): MechanismRequest => ({
   mode: "central",
   rounds: 100,
@@ -55,7 +56,7 @@ describe("the least noise for an ε", () => {
       [2, 500, 4.932654],
       [2, 1000, 6.887044],
     ] as const) {
-      const plan = planNoise(mechanismOf(request({ rounds, sampling: 0.1 })), epsilon, LOSS);
+      const plan = planNoise(mechanismOf(request({ rounds, sampling: 0.1 })), epsilon);
       near(plan.noiseMultiplier, z);
       assert.equal(plan.relation, "add-remove");
       assert.ok(plan.epsilon <= epsilon && plan.epsilon > epsilon - 1e-4, String(plan.epsilon));
@@ -63,10 +64,10 @@ describe("the least noise for an ε", () => {
   });
 
   it("counts a published cohort as everybody, and shows both", () => {
-    const secret = planNoise(mechanismOf(request({ rounds: 1000, sampling: 0.1 })), 2, LOSS);
+    const secret = planNoise(mechanismOf(request({ rounds: 1000, sampling: 0.1 })), 2);
     near(secret.noiseMultiplier, 6.887044);
     near(secret.ifPublished?.noiseMultiplier, 67.9788, 1e-5);
-    const published = planNoise(mechanismOf(request({ rounds: 1000, sampling: 0.1, published: true })), 2, LOSS);
+    const published = planNoise(mechanismOf(request({ rounds: 1000, sampling: 0.1, published: true })), 2);
     assert.equal(published.noiseMultiplier, secret.ifPublished?.noiseMultiplier);
     assert.equal(published.ifPublished, undefined);
     assert.match(published.sampling.reason, /published/);
@@ -75,7 +76,7 @@ describe("the least noise for an ε", () => {
       rate: 0.1,
       published: true,
     });
-    const everybody = planNoise(mechanismOf(request({ rounds: 1000 })), 2, LOSS);
+    const everybody = planNoise(mechanismOf(request({ rounds: 1000 })), 2);
     assert.equal(everybody.noiseMultiplier, published.noiseMultiplier);
     assert.equal(everybody.ifPublished, undefined);
   });
@@ -83,7 +84,7 @@ describe("the least noise for an ε", () => {
   it("says what each adds and what is on the mean of K", () => {
     const clip = 0.5;
     const cohort = 25;
-    const central = planNoise(mechanismOf(request({ clip, cohort, sampling: 0.1 })), 4, LOSS);
+    const central = planNoise(mechanismOf(request({ clip, cohort, sampling: 0.1 })), 4);
     const z = central.noiseMultiplier;
     assert.equal(central.sigma.member, 0);
     near(central.sigma.server, z * 0.5);
@@ -91,34 +92,28 @@ describe("the least noise for an ε", () => {
     const distributed = planNoise(
       mechanismOf(request({ mode: "distributed", clip, cohort, sampling: 0.1, colluders: 9 })),
       4,
-      LOSS,
     );
     assert.equal(distributed.noiseMultiplier, z);
     near(distributed.sigma.member, (z * 0.5) / 4);
     near(distributed.sigma.mean, (z * 0.5) / 4 / 5);
-    const local = planNoise(mechanismOf(request({ mode: "local", clip, cohort, rounds: 10 })), 4, LOSS);
+    const local = planNoise(mechanismOf(request({ mode: "local", clip, cohort, rounds: 10 })), 4);
     near(local.sigma.member, local.noiseMultiplier);
     near(local.sigma.mean, local.noiseMultiplier / 5);
-    const record = planNoise(
-      mechanismOf(request({ mode: "record", clip, samples: 1000, batch: 20, epochs: 2 })),
-      4,
-      LOSS,
-    );
+    const record = planNoise(mechanismOf(request({ mode: "record", clip, samples: 1000, batch: 20, epochs: 2 })), 4);
     near(record.sigma.member, record.noiseMultiplier * 0.5);
     near(record.sigma.mean, (record.noiseMultiplier * 0.5) / 20);
     assert.equal(central.loss, undefined);
-    assert.equal(planNoise(mechanismOf(request()), 4, LOSS).sigma.mean, undefined);
+    assert.equal(planNoise(mechanismOf(request()), 4).sigma.mean, undefined);
   });
 
   it("of updates alone is D4's at q = 1 in local mode, and D4's again in record mode", () => {
-    const local = planNoise(mechanismOf(request({ mode: "local", rounds: 1000 })), 2, LOSS);
+    const local = planNoise(mechanismOf(request({ mode: "local", rounds: 1000 })), 2);
     near(local.updatesAlone, 67.9788, 1e-5);
     assert.ok(local.noiseMultiplier > (local.updatesAlone as number));
     // q = 20/200, 10 steps of a pass, 10 rounds: D4's q = .1 and T = 100.
     const record = planNoise(
-      mechanismOf(request({ mode: "record", rounds: 10, samples: 200, batch: 20, epochs: 1 })),
+      mechanismOf(request({ mode: "record", rounds: 10, samples: 200, batch: 20, steps: 10 })),
       4,
-      LOSS,
     );
     near(record.updatesAlone, 1.486369);
     assert.equal(record.mechanism.steps, 10);
@@ -139,7 +134,7 @@ describe("the least noise for an ε", () => {
     ];
     for (const [more, drawn] of modes) {
       const mechanism = mechanismOf(request(more));
-      const plan = planNoise(mechanism, 3, LOSS);
+      const plan = planNoise(mechanism, 3);
       const { recipe } = plan;
       assert.deepEqual(privacySchema.parse(recipe), recipe);
       assert.deepEqual(recipe.budget, { epsilon: 3, delta: 1e-5 });
@@ -160,7 +155,7 @@ describe("the least noise for an ε", () => {
         fc.constantFrom("add-remove" as const, "replace-one" as const),
         (epsilon, sampling, rounds, relation) => {
           const mechanism = mechanismOf(request({ rounds, sampling, relation }));
-          const { noiseMultiplier: z } = planNoise(mechanism, epsilon, LOSS);
+          const { noiseMultiplier: z } = planNoise(mechanism, epsilon);
           assert.ok(epsilonWith(mechanism, z).epsilon <= epsilon);
           assert.ok(epsilonWith(mechanism, z * (1 - 3e-6)).epsilon > epsilon);
         },
@@ -171,15 +166,104 @@ describe("the least noise for an ε", () => {
 
   it("is refused where no recipe could say it", () => {
     for (const epsilon of [0, -1, 1001, Number.NaN])
-      assert.throws(() => planNoise(mechanismOf(request()), epsilon, LOSS), /a budget is above 0 and at most 1000/);
+      assert.throws(() => planNoise(mechanismOf(request()), epsilon), /a budget is above 0 and at most 1000/);
+    assert.throws(() => planNoise(mechanismOf(request({ delta: 0.5 })), 4), /No recipe can say this: budget.delta/);
+    for (const share of [0, 1, 2])
+      assert.throws(() => planNoise(mechanismOf(request({ mode: "local" })), 4, { share }), /share of ε is [012], its/);
+  });
+});
+
+describe("a small ε", () => {
+  it("has noise in every mode as long as it is above what the conversion costs, with a larger share for the losses", () => {
+    for (const [epsilon, delta, rounds] of [
+      [0.5, 1e-9, 1],
+      [0.15, 1e-5, 10],
+      [0.02, 1e-5, 10],
+    ] as const)
+      for (const more of [
+        { mode: "local" },
+        { mode: "record", samples: 500, batch: 25, steps: 20 },
+        { mode: "central" },
+        { mode: "distributed", cohort: 20, sampling: 0.1, relation: "replace-one" },
+      ] as const) {
+        const mechanism = mechanismOf(request({ ...more, delta, rounds }));
+        const plan = planNoise(mechanism, epsilon);
+        const { noiseMultiplier: z, loss, lossShare } = plan;
+        assert.ok(epsilonWith(mechanism, z, loss?.noiseMultiplier).epsilon <= epsilon);
+        assert.ok(epsilonWith(mechanism, z * (1 - 1e-5), loss?.noiseMultiplier).epsilon > epsilon);
+        assert.equal(lossShare !== undefined, mechanism.mode === "local" || mechanism.mode === "record");
+        if (lossShare === undefined) continue;
+        assert.ok(lossShare > 0.1 && lossShare * epsilon > leastEpsilon(delta), String(lossShare));
+        const stated = planNoise(mechanism, epsilon, { share: lossShare });
+        assert.deepEqual(stated, plan, "the share that is printed can be stated");
+      }
+    assert.equal(planNoise(mechanismOf(request({ mode: "local" })), 1).lossShare, 0.1);
+  });
+
+  it("that no noise reaches is refused with the least there is; a share that is too small with one that is not", () => {
+    const floor = leastEpsilon(1e-5);
+    for (const more of [{}, { mode: "local" }, { mode: "record", samples: 500, batch: 25, epochs: 1 }] as const)
+      assert.throws(
+        () => planNoise(mechanismOf(request(more)), 0.01),
+        /No noise keeps ε = 0\.01 at δ = 0\.00001: .* ε stays above 0\.0194\d+ at this δ\. Ask for an ε/,
+      );
+    const local = mechanismOf(request({ mode: "local", rounds: 10 }));
     assert.throws(
-      () => planNoise(mechanismOf(request({ delta: 0.5 })), 4, LOSS),
-      /No recipe can say this: budget.delta/,
+      () => planNoise(local, 0.15, { share: 0.1 }),
+      (error: ConfigError) => {
+        assert.deepEqual(error.values, { share: 0.1, epsilon: 0.15, delta: 1e-5, floor });
+        const chosen = Number(/Leave --loss-share out, which takes ([\d.]+),/.exec(error.message)?.[1]);
+        assert.equal(planNoise(local, 0.15, { share: chosen }).lossShare, chosen);
+        return error instanceof ConfigError;
+      },
     );
-    assert.throws(
-      () => planNoise(mechanismOf(request({ mode: "local" })), 4, { clip: 4, share: 1 }),
-      /share of ε is 1/,
+  });
+});
+
+describe("records of members with at least n samples", () => {
+  const ofMember = (samples: number, batch: number, epochs: number, rounds: number) =>
+    mechanismOf(request({ mode: "record", rounds, samples, batch, epochs }));
+
+  it("keep ε for every n' from n on, and one of them barely", () => {
+    for (const [n, batch, epochs, rounds, epsilon] of [
+      [2000, 20, 1, 50, 2],
+      [203, 20, 2, 10, 4],
+      [20, 10, 1, 1, 8],
+      [8, 8, 1, 3, 1],
+      [12, 4, 1, 1, 30],
+    ] as const) {
+      const { noiseMultiplier: z, loss, mechanism } = planNoise(ofMember(n, batch, epochs, rounds), epsilon);
+      const spent = (samples: number) =>
+        epsilonWith(ofMember(samples, batch, epochs, rounds), z, loss?.noiseMultiplier).epsilon;
+      const all = Array.from({ length: 3 * batch + 1 }, (_, i) => spent(n + i));
+      for (const more of [10, 30]) all.push(spent(n + more * batch + 1));
+      assert.ok(Math.max(...all) <= epsilon, `${n}, ${batch}: ${Math.max(...all)}`);
+      assert.ok(spent(mechanism.records?.samples as number) > epsilon - 1e-4);
+    }
+  });
+
+  it("are planned for the one that spends most, which the plan names", () => {
+    const plan = planNoise(ofMember(2000, 20, 1, 50), 2);
+    assert.deepEqual([plan.mechanism.records?.samples, plan.mechanism.steps], [2001, 101]);
+    assert.deepEqual([plan.least?.records?.samples, plan.least?.steps], [2000, 100]);
+    // A batch more for one sample more: the plan for 2000 alone spent 2.0096 there.
+    const alone = planNoise(
+      mechanismOf(request({ mode: "record", rounds: 50, samples: 2000, batch: 20, steps: 100 })),
+      2,
     );
+    assert.equal(alone.least, undefined);
+    near(
+      epsilonWith(ofMember(2001, 20, 1, 50), alone.noiseMultiplier, alone.loss?.noiseMultiplier).epsilon,
+      2.0096,
+      1e-4,
+    );
+    // The least already begins a batch: nobody larger spends more.
+    assert.equal(planNoise(ofMember(2001, 20, 1, 50), 2).least, undefined);
+  });
+
+  it("have no bound where there is hardly any noise, and that is said", () => {
+    assert.throws(() => worstCase(ofMember(20, 10, 1, 1), 0.05), /nothing bounds .* --steps instead of --epochs/);
+    assert.equal(worstCase(mechanismOf(request()), 0.05).mode, "central");
   });
 });
 
@@ -261,6 +345,8 @@ describe("words that contradict each other are refused with the reason", () => {
     ["records and cohorts", { ...record, cohort: 10 }, /--cohort is about cohorts of members/],
     ["records and a published cohort", { ...record, published: true }, /--published is about cohorts/],
     ["records and replace-one", { ...record, relation: "replace-one" }, /draws its batches by Poisson/],
+    ["records and the length of an update's noise", { ...record, parameters: 10 }, /leave it out/],
+    ["local noise and a published cohort", { mode: "local", published: true }, /leave --published out/],
     ["batches larger than the data", { ...record, batch: 200 }, /Batches of 200 cannot be drawn from 100/],
     ["a δ of 1", { delta: 1 }, /δ is 1/],
   ];
@@ -272,8 +358,14 @@ describe("words that contradict each other are refused with the reason", () => {
       ),
     );
 
+  it("reported losses where single members report none", () => {
+    for (const more of [{}, { mode: "distributed", cohort: 10 }] as const)
+      for (const loss of [{ clip: 4 }, { share: 0.1 }])
+        assert.throws(() => planNoise(mechanismOf(request(more)), 4, loss), /do not report losses .* --loss-share out/);
+  });
+
   it("too many colluders", () => {
     const mechanism = mechanismOf(request({ mode: "distributed", cohort: 10, colluders: 6 }));
-    assert.throws(() => planNoise(mechanism, 4, LOSS), /at most half of 10/);
+    assert.throws(() => planNoise(mechanism, 4), /at most half of 10/);
   });
 });
