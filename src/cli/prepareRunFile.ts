@@ -120,6 +120,22 @@ export function parseRecipeFile(value: unknown, file: string): z.output<typeof d
   return parseConfig(draftSchema, hints, value, file);
 }
 
+/** Bytes of weights in one transaction: nodes of the common clients pass on none above 128 KiB, and the rest of a finalisation needs some. */
+const MOST_WEIGHT_BYTES = 98_304;
+/** Of an element of an array in calldata. */
+const WORD = 32;
+
+/** @throws ConfigError where a full round's weights would not fit into the transaction that finalises it. */
+function requireColumnsFit(layout: RecipeDraft["layout"], capacity: number): void {
+  const groups = new Set(layout.map(({ group }) => group)).size;
+  const bytes = capacity * groups * WORD;
+  if (bytes <= MOST_WEIGHT_BYTES) return;
+  throw new ConfigError(
+    `A full round has ${capacity} × ${groups} weights, ${bytes} bytes of the transaction that finalises it, and nodes pass on no transaction above 128 KiB. Give a layout with at most ${Math.floor(MOST_WEIGHT_BYTES / (capacity * WORD))} groups, or a smaller run.capacity.`,
+    { capacity, groups, bytes },
+  );
+}
+
 /** Publishes what a run starts from and writes its run file. @throws ConfigError, DataError, StoreConfigInvalid */
 export async function prepareRunFile(request: PrepareRequest): Promise<PublishedRun> {
   const how = "write one as docs/running-a-consortium.md shows";
@@ -151,6 +167,7 @@ export async function prepareRunFile(request: PrepareRequest): Promise<Published
       engine: { package: AGREED_ENGINE.package, version: AGREED_ENGINE.version, ...scoring.engine },
     },
   };
+  requireColumnsFit(draft.layout, run.capacity);
   const remarks = requirePrivateRun(draft, {
     size: modelLayout(draft.layout).size,
     cohort: Math.min(run.cohort, run.capacity),

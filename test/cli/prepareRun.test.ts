@@ -157,6 +157,32 @@ describe("foedus run prepare", () => {
     );
   });
 
+  it("refuses more columns of weights than a transaction carries", async (t) => {
+    const folder = await temporaryFolder(t);
+    const at = (name: string) => join(folder, name);
+    // 16 hidden layers have 34 tensors: 32 updates make 34 816 bytes of weights.
+    const model = { kind: "mlp", inputs: 2, hidden: new Array(16).fill(2), classes: 2, activation: "tanh" };
+    const layout = Array.from({ length: 97 }, (_, group) => ({
+      name: `t${group}`,
+      shape: [1],
+      fractionBits: 18,
+      group,
+    }));
+    const prepare = async (changes: object) => {
+      await writeFile(at("recipe.yaml"), stringify({ ...RECIPE, ...changes, run: { ...RECIPE.run, capacity: 32 } }));
+      await writeFile(at("held-out.csv"), "1,2,0\n");
+      const store = `helia:${at("store")}`;
+      const [recipe, heldOut, out] = [at("recipe.yaml"), at("held-out.csv"), at("run.json")];
+      return prepareRunFile({ recipe, heldOut, store, initSeed: "s", out });
+    };
+    await assert.rejects(prepare({ layout }), {
+      code: "BAD_CONFIG",
+      message: /32 × 97 weights, 99328 bytes .* at most 96 groups/,
+    });
+    const aggregation = { rule: "mean-of-senders", parameters: { prior: "samples" } };
+    await prepare({ model, aggregation });
+  });
+
   it("fixes what becomes of residuals, and refuses to where none are kept", async (t) => {
     const folder = await temporaryFolder(t);
     const at = (name: string) => join(folder, name);
