@@ -147,6 +147,30 @@ test("all choices together: one-way is the specification's, two-way takes out th
   near(pair?.d, -3);
 });
 
+test("choices that make no difference differ by nothing, and one that is better by the same everywhere by no chance", () => {
+  const row = [0.885, 0.709, 0.784, 0.737, 0.864];
+  const same = reported({ base: row, again: row, more: row });
+  assert.deepEqual(
+    same.anovas.map(({ oneWay, twoWay }) => [oneWay.f, oneWay.p, twoWay.f, twoWay.p]),
+    [[0, 1, 0, 1]],
+  );
+  assert.deepEqual(
+    same.comparisons.map(({ difference, t, p, d, dz }) => [difference, t, p, d, dz]),
+    [
+      [0, 0, 1, 0, NaN],
+      [0, 0, 1, 0, NaN],
+    ],
+  );
+  const better = reported({ base: row, better: row.map((value) => value + 0.1) });
+  assert.deepEqual(
+    better.comparisons.map(({ t, p, dz }) => [t, p, dz]),
+    [[Infinity, 0, Infinity]],
+  );
+  assert.deepEqual([better.anovas[0]?.twoWay.f, better.anovas[0]?.twoWay.p], [Infinity, 0]);
+  const constant = reported({ base: [0.1, 0.1, 0.1], better: [0.2, 0.2, 0.2] });
+  assert.deepEqual([constant.comparisons[0]?.d, constant.anovas[0]?.oneWay.f], [Infinity, Infinity]);
+});
+
 test("tests are of seeds that both have; one seed, or a run without accuracy, makes none", () => {
   const { comparisons, anovas } = reported({ base: [0.7, 0.71, 0.75], few: [0.8, 0.82], failed: [null, null, null] });
   assert.deepEqual(
