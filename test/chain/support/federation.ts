@@ -18,6 +18,7 @@ import {
 } from "../../../src/protocol/attestation.ts";
 import { hashChain, nextBeacon } from "../../../src/protocol/beacon.ts";
 import { bindingChallenge, bindingVector, evaluateBinding } from "../../../src/protocol/binding.ts";
+import { hasBit } from "../../../src/protocol/bitmap.ts";
 import { type Hex, toHex, utf8 } from "../../../src/protocol/bytes.ts";
 import { type UpdateCommitment, ZERO_WORD } from "../../../src/protocol/commitment.ts";
 import { FIELD_ORDER } from "../../../src/protocol/field.ts";
@@ -211,12 +212,17 @@ export async function playVerdicts(federation: Federation, run: bigint, round: n
   );
 }
 
-/** The result all honest validators compute of a judged round in which everybody committed in order, and what its proposer sends. */
+/**
+ * The result all honest validators compute of a judged round in which everybody committed in order, and what its proposer sends.
+ *
+ * @param keep commit indices of what is kept, as a bitmap; a closing round keeps nothing.
+ */
 export async function decide(
   federation: Federation,
   run: bigint,
   round: number,
   commitments: readonly UpdateCommitment[],
+  keep = ALL_YES,
 ): Promise<{ result: RoundResult; finalisation: Finalisation }> {
   const { ledger } = federation.validators[0] as Party;
   const [view, runView, verdicts, commits] = await Promise.all([
@@ -227,15 +233,18 @@ export async function decide(
   ]);
   const indexOf = (memberId: number) =>
     commits.find((commit) => commit.commitment.memberId === memberId)?.commitIndex as number;
-  const weights = commitments.map(() => (view.closing ? 0 : 65_536 / COUNT));
-  const scores = commitments.map(({ memberId }) => (view.closing ? 0 : 1000 * memberId));
+  const kept = view.closing ? 0n : keep;
+  const isKept = ({ memberId }: UpdateCommitment) => hasBit(kept, indexOf(memberId));
+  const weight = Math.floor(65_536 / commitments.filter(isKept).length);
+  const weights = commitments.map((commitment) => (isKept(commitment) ? weight : 0));
+  const scores = commitments.map((commitment) => (isKept(commitment) ? 1000 * commitment.memberId : 0));
   const reveals = [...verdicts].sort((a, b) => a.validatorIndex - b.validatorIndex).map(({ reveal }) => reveal);
   const result: RoundResult = {
     run,
     round,
     head: view.head,
     accepted: ALL_YES,
-    kept: view.closing ? 0n : ALL_YES,
+    kept,
     participantsRoot: participantsRoot(
       commitments.map((commitment, i) => ({
         ...commitment,
@@ -301,14 +310,15 @@ export function proposerOf(federation: Federation, round: number): Party {
   return federation.validators[round % COUNT] as Party;
 }
 
-/** Plays a whole round, closing rounds included. */
+/** Plays a whole round, closing rounds included. @param keep as of {@link decide}. */
 export async function playRound(
   federation: Federation,
   run: bigint,
+  keep = ALL_YES,
 ): Promise<{ round: number; result: RoundResult; finalisation: Finalisation }> {
   const { round, commitments } = await playCommits(federation, run);
   await playVerdicts(federation, run, round);
-  const { result, finalisation } = await decide(federation, run, round, commitments);
+  const { result, finalisation } = await decide(federation, run, round, commitments, keep);
   await Promise.all(
     federation.validators.map((validator) => validator.ledger.attest(run, round, sealOf(result, validator))),
   );
