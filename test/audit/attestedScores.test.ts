@@ -6,6 +6,7 @@ import { lowerMedian } from "../../src/protocol/attestedScores.ts";
 import { fromHex, type Hex, toHex } from "../../src/protocol/bytes.ts";
 import type { LedgerReader } from "../../src/protocol/ledger.ts";
 import { SILENT } from "../../src/protocol/logger.ts";
+import { REPUTATION_ONE } from "../../src/protocol/reputation.ts";
 import { inProcess } from "../../src/simulation/participants.ts";
 import {
   type Answer,
@@ -20,6 +21,11 @@ import {
 /** The one round that trains, and the closing one. */
 const ROUND = 1;
 const CLOSING = 2;
+/**
+ * Drops two of the five honest updates, not in every coalition of four: the round takes from their reputations, and scores by what those
+ * are afterwards differ from scores by what they were before.
+ */
+const STRICT = { rule: "byzfed", parameters: { filter: "tau", tau: 1.05, sizeWeighted: false } } as const;
 /** Never shows its scores. */
 const HIDING = 3;
 /** Hides its scores until it is killed, and is honest when it starts again. */
@@ -36,13 +42,16 @@ const flipLastBit = (hex: Hex): Hex => {
 const replaced = <T>(list: readonly T[], position: number, change: (item: T) => T): T[] =>
   list.map((item, i) => (i === position ? change(item) : item));
 
-/** A run with attested scoring: every validator has held-out data of its own, one hides its scores, one is killed before it can reveal. */
+/**
+ * A run with attested scoring: every validator has held-out data of its own, one hides its scores, one is killed before it can reveal. That one
+ * makes its scores again when the chain shows reputations that have moved on, and scores by those do not open its commitment.
+ */
 async function finishAttestedRun(resources: AsyncDisposableStack): Promise<FinishedRun> {
   const opened = await openAuditedRun(resources, {
     scoring: "attested",
-    recipe: { scoring: BY_RULE },
+    recipe: { scoring: BY_RULE, aggregation: STRICT },
     seed: "attested",
-    rounds: 1,
+    rounds: ROUND,
     challengeBlocks: WINDOW,
   });
   const { files, ledger, run, chain } = opened;
@@ -249,6 +258,10 @@ describe("an audited run with attested scoring", { timeout: 300_000 }, () => {
     assert.equal(different.size, 3, "each has scored on other data");
     const booked = await ledger.bookedScores(run, ROUND);
     assert.ok(booked !== undefined && booked.memberIds.length >= 3);
+    const dropped = [1, 2, 3, 4, 5].filter((memberId) => !booked.memberIds.includes(memberId));
+    assert.equal(dropped.length, 2, "reputations have moved when the killed validator makes its scores again");
+    for (const memberId of dropped)
+      assert.ok((await ledger.standingOf(run, memberId)).reputationQ16 < REPUTATION_ONE, `member ${memberId}`);
     assert.deepEqual(
       booked.scores,
       booked.memberIds.map((_, row) => lowerMedian(reveals.map(({ scores }) => scores[row] as number))),
