@@ -66,9 +66,10 @@ describe("FedEBA+ with switchAngle", () => {
     ]);
     for (const fairGradient of ["walked", "received"]) {
       const [first, second] = await play(client({ fairGradient }), UNFAIR, 2);
-      near(first?.state.subarray(2) ?? [], [0.8125, 0.7578125]);
+      near(first?.state.subarray(2) ?? [], [0.8125 / 4, 0.7578125 / 16]);
       const w = first?.state[0] as number;
-      const [f, g] = UNFAIR.map((a) => (w - a) ** 2 / 2) as [number, number];
+      // In units of 4 nats.
+      const [f, g] = UNFAIR.map((a) => (w - a) ** 2 / 2 / 4) as [number, number];
       near(second?.state.subarray(2) ?? [], [(f + g) / 2, (f * f + g * g) / 2]);
     }
   });

@@ -27,7 +27,10 @@ test("after each round the state ends with the mean of the members' losses, and 
   const { model, members } = federation;
   for (let round = 1; round <= 4; round++) {
     const received = Float32Array.from(federation.master.subarray(0, model.parameterCount), (value) => value * unit);
-    const losses = await Promise.all(members.map(({ shard }) => meanLoss(model, received, shard)));
+    // In units of 4 nats, and none above one.
+    const losses = await Promise.all(
+      members.map(async ({ shard }) => Math.min((await meanLoss(model, received, shard)) / 4, 1)),
+    );
     await simulateRound(federation, round, surroundings().kernels);
     const travelled = Array.from(federation.master.subarray(-2), (value) => value * unit);
     for (const [k, powers] of [losses, losses.map((loss) => loss * loss)].entries()) {
