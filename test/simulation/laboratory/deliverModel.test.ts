@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { joinMaster } from "../../../src/protocol/grid.ts";
+import { joinMaster, MASTER_LIMIT } from "../../../src/protocol/grid.ts";
 import type { ModelLayout } from "../../../src/protocol/layout.ts";
 import type { CodecConfig } from "../../../src/protocol/recipe/codecConfig.ts";
 import type { FederationConfig } from "../../../src/simulation/laboratory/cellConfig.ts";
@@ -225,4 +225,33 @@ test("all take part: the model once, then one movement a round", async () => {
     [...traffic.report().clients.values()].map(({ down }) => down),
     [each, each, each, each],
   );
+});
+
+test("where what was left unsaid would take the model off the grid the round fails and leaves the federation as it was", async () => {
+  for (const more of [
+    { scoring: { method: "cosine" } },
+    { server: { name: "feddf", steps: 1 }, serverData: { samples: 40 } },
+  ]) {
+    const config = cellOf({ update: { downlink: TOPK }, ...more }).config as FederationConfig;
+    const federation = await assemble(config, 1, surroundings());
+    const { kernels } = surroundings();
+    assert.equal((await simulateRound(federation, 1, kernels)).failed, undefined);
+    // Half of the range waits to be said of a coordinate at its end.
+    federation.master[0] = MASTER_LIMIT - 2 ** 30;
+    assert.ok(federation.downlink);
+    federation.downlink.residual[0] = 2 ** 39;
+    const { master, previousMaster, serverState, downlink } = federation;
+    const values = master.slice();
+    const remembered = () =>
+      federation.members.map(({ contribution, reputation, lastKept }) => ({ contribution, reputation, lastKept }));
+    const before = remembered();
+
+    assert.equal((await simulateRound(federation, 2, kernels)).failed, "GRID_OVERFLOW");
+    assert.equal(federation.master, master);
+    assert.deepEqual(master, values);
+    assert.equal(federation.previousMaster, previousMaster);
+    assert.equal(federation.serverState, serverState);
+    assert.equal(federation.downlink, downlink);
+    assert.deepEqual(remembered(), before);
+  }
 });
